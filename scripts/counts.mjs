@@ -1,0 +1,34 @@
+// Adds up what scripts/count-reporter.mjs left in every package of the repository.
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+function folders() {
+  const inside = (folder) => readdirSync(join(root, folder)).map((name) => join(root, folder, name));
+  return [
+    ...inside("packages"),
+    ...inside("examples"),
+    ...["demo", "benchmarks", "test"].map((f) => join(root, f)),
+  ];
+}
+
+const countsFile = (folder) => join(folder, ".results", "counts.json");
+
+/** Forgets earlier runs; turbo brings back the files of those results that still hold. */
+export function clearCounts() {
+  for (const folder of folders()) rmSync(countsFile(folder), { force: true });
+}
+
+/** `N passed, N failed`, and `, N skipped` where some were. */
+export function countsLine() {
+  const sum = { passed: 0, failed: 0, skipped: 0 };
+  for (const folder of folders()) {
+    if (!existsSync(countsFile(folder))) continue;
+    const counts = JSON.parse(readFileSync(countsFile(folder), "utf8"));
+    for (const key of Object.keys(sum)) sum[key] += counts[key];
+  }
+  const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : "";
+  return `${sum.passed} passed, ${sum.failed} failed${skipped}`;
+}

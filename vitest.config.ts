@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+/** All packages in one process: for `npm run test:watch` and `npm run coverage`. */
+export default defineConfig({
+  test: {
+    projects: ["packages/*", "examples/*", "demo", "benchmarks", "test"],
+    coverage: {
+      provider: "v8",
+      include: ["packages/*/src/**/*.ts"],
+      exclude: ["**/*.test.ts", "**/*.test-*.ts"],
+      reporter: ["text-summary", "json-summary", "lcov"],
+    },
+  },
+});

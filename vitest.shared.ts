@@ -1,0 +1,22 @@
+import { fileURLToPath } from "node:url";
+
+import { defaultServerConditions } from "vite";
+import { defineConfig } from "vitest/config";
+
+// Imports between packages resolve to src/, so that no build is needed before a test.
+const conditions = ["@breakwater/source", ...defaultServerConditions];
+
+/** What the tests of every package have in common. */
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: ["@breakwater/source"] } },
+  test: {
+    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    environment: "node",
+    restoreMocks: true,
+    unstubEnvs: true,
+    // A package that has no behaviour yet has no tests yet; test/structure.test.ts asks for them once it has.
+    passWithNoTests: true,
+    reporters: ["default", fileURLToPath(new URL("scripts/count-reporter.mjs", import.meta.url))],
+  },
+});
