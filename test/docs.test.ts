@@ -1,0 +1,69 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { describe, expect, test, vi } from "vitest";
+
+import { fencesOfMarkdown, fencesOfSource } from "./docs/fences.ts";
+import { moduleOf } from "./docs/module.ts";
+import { filesBelow, isTest, packages, pages, read, root } from "./support/repository.ts";
+
+// Inside the repository, so that imports resolve to the real packages.
+const out = join(root, ".cache", "doctest");
+
+const fences = [
+  ...pages.flatMap((file) => fencesOfMarkdown(file, read(file))),
+  ...packages
+    .flatMap((folder) => filesBelow(folder))
+    .filter((file) => /\/src\/.*\.ts$/.test(file) && !isTest(file))
+    .flatMap((file) => fencesOfSource(file, read(file))),
+].map((fence) => ({
+  ...fence,
+  where: `${fence.file}:${fence.line}`,
+  module: join(out, `${fence.file}.${fence.line}.${fence.language}`),
+}));
+
+rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+writeFileSync(
+  join(out, "tsconfig.json"),
+  JSON.stringify({
+    extends: "../../tsconfig.base.json",
+    compilerOptions: {
+      allowJs: true,
+      // A page is compiled as in a project that is strict, but not as strict as this one.
+      noUnusedLocals: false,
+      noUnusedParameters: false,
+      noUncheckedIndexedAccess: false,
+      noPropertyAccessFromIndexSignature: false,
+    },
+    include: ["**/*.ts", "**/*.js"],
+  }),
+);
+for (const fence of fences) {
+  mkdirSync(dirname(fence.module), { recursive: true });
+  writeFileSync(fence.module, moduleOf(fence));
+}
+
+describe("docs", () => {
+  const run = fences.filter(({ runs }) => runs);
+
+  test("compile", { timeout: 120_000 }, () => {
+    console.info(
+      `docs: ${run.length} fences are executed, ${fences.length - run.length} are only compiled (no-run)`,
+    );
+    if (fences.length === 0) return;
+    const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+    const { stdout } = spawnSync(process.execPath, [tsc, "-p", out, "--pretty", "false"], {
+      cwd: out,
+      encoding: "utf8",
+    });
+    const errors = stdout.trim().replaceAll(/^(.+)\.\d+\.[tj]s\((\d+),\d+\)/gm, "$1:$2");
+    expect(errors).toBe("");
+  });
+
+  test.each(run)("$where runs", { timeout: 30_000 }, async ({ module }) => {
+    vi.spyOn(console, "log").mockImplementation(() => {});
+    await import(module);
+  });
+});
