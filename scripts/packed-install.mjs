@@ -1,0 +1,92 @@
+// Installs the tarballs that scripts/pack-check.mjs left, all of them together and outside of the repository, and uses
+// them in each way that a user may: from ES modules and from CommonJS, from TypeScript as both, and under Jest in a
+// CommonJS project; on the oldest line of Node and on the one that most people have.
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { nodeFolder } from "./node-line.mjs";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const windows = process.platform === "win32";
+const json = (path) => JSON.parse(readFileSync(path, "utf8"));
+/** What this repository itself is tested with. */
+const tried = (...names) =>
+  Object.fromEntries(
+    names.map((name) => [name, json(join(root, "node_modules", name, "package.json")).version]),
+  );
+
+const tarballs = Object.fromEntries(
+  readdirSync(join(root, "packages")).map((folder) => {
+    const { name } = json(join(root, "packages", folder, "package.json"));
+    const packed = join(root, "packages", folder, ".results", "pack");
+    return [name, `file:${join(packed, readdirSync(packed)[0])}`];
+  }),
+);
+const names = Object.keys(tarballs);
+
+const LINES = [20, 24];
+const nodes = LINES.map((line) => {
+  const folder = nodeFolder(line);
+  if (!folder) throw new Error(`no Node ${line} for this machine: set BREAKWATER_NODE_${line} to its path`);
+  return { line, folder };
+});
+
+const work = realpathSync(mkdtempSync(join(tmpdir(), "breakwater-packed-")));
+let failed = 0;
+
+function attempt(what, command, args, { folder, cwd = work } = {}) {
+  const path = folder ? folder + delimiter + process.env.PATH : process.env.PATH;
+  const env = { ...process.env, PATH: path, PACKAGES: JSON.stringify(names) };
+  const result = spawnSync(command, args, { cwd, encoding: "utf8", env, shell: windows });
+  console.log(`${result.status === 0 ? "ok    " : "FAILED"} ${what}`);
+  if (result.status === 0) return;
+  failed += 1;
+  console.log(`${result.error ?? ""}${result.stdout}${result.stderr}`);
+}
+
+try {
+  cpSync(join(root, "test", "packed"), work, { recursive: true });
+  const dependencies = {
+    ...tarballs,
+    ...tried("express", "@types/express", "@types/node", "typescript"),
+    jest: "30.5.2",
+    typescript5: "npm:typescript@5.9.3",
+  };
+  writeFileSync(join(work, "package.json"), JSON.stringify({ private: true, dependencies }));
+  // A declaration that does not compile in a user's project is found here, so every one is looked at.
+  for (const format of ["esm", "cjs"])
+    writeFileSync(
+      join(work, `ts-${format}`, "index.ts"),
+      names
+        .map((name, i) => `import * as p${i} from "${name}";\nexport const n${i}: object = p${i};\n`)
+        .join(""),
+    );
+
+  const quiet = ["--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts", "--loglevel=error"];
+  execFileSync("npm", ["install", ...quiet], { cwd: work, stdio: "inherit", shell: windows });
+
+  const modules = join(work, "node_modules");
+  for (const compiler of ["typescript", "typescript5"])
+    for (const format of ["esm", "cjs"]) {
+      const { version } = json(join(modules, compiler, "package.json"));
+      const args = [join(modules, compiler, "bin", "tsc"), "-p", `ts-${format}`];
+      attempt(`TypeScript ${version}, ${format}`, process.execPath, args);
+    }
+  for (const { line, folder } of nodes) {
+    attempt(`Node ${line}, import`, "node", ["js-esm/index.js"], { folder });
+    attempt(`Node ${line}, require`, "node", ["js-cjs/index.js"], { folder });
+    const args = [join(modules, "jest", "bin", "jest.js"), "--ci", "--watchman=false"];
+    attempt(`Node ${line}, Jest in a CommonJS project`, "node", args, {
+      folder,
+      cwd: join(work, "jest-cjs"),
+    });
+    const program = join(modules, ".bin", "breakwater-simulator");
+    attempt(`Node ${line}, breakwater-simulator --help`, program, ["--help"], { folder });
+  }
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+if (failed > 0) process.exit(1);
