@@ -106,11 +106,10 @@ function start(program, node = process.execPath) {
 const TASKS = {
   test: () => turboWithCounts(["test", "//#test:repo"]),
 
-  check: () =>
-    turboWithCounts([
-      ...["//#format:check", "//#lint", "//#knip", "//#changeset:check"],
-      ...["typecheck", "test", "//#test:repo", "build", "pack:check", "//#packed"],
-    ]),
+  check() {
+    const repository = ["//#format:check", "//#lint", "//#knip", "//#changeset:check", "//#test:repo"];
+    turboWithCounts([...repository, "typecheck", "test", "build", "pack:check", "//#packed"]);
+  },
 
   demo() {
     build("@breakwater-internal/demo");
