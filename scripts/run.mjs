@@ -33,13 +33,12 @@ const onPath = (folder, base = env) => ({ [pathKey]: folder + delimiter + base[p
 
 function run(command, args, extra = {}) {
   const options = { cwd: root, stdio: "inherit", shell: windows, ...extra };
-  const result = spawnSync(command, args, { ...options, env: { ...env, ...extra.env } });
-  if (result.error) console.error(result.error.message);
-  return result;
+  return spawnSync(command, args, { ...options, env: { ...env, ...extra.env } });
 }
 
 /** Goes on only if the command succeeded. */
 function must(result) {
+  if (result.error) console.error(result.error.message);
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
 
@@ -83,9 +82,9 @@ function turbo(tasks, { args = rest, ...extra } = {}) {
 /** Runs tasks of which some are tests, and ends with the sum of the counts of all packages. */
 function turboWithCounts(tasks, extra = {}) {
   clearCounts();
-  const { status } = turbo(["--continue=dependencies-successful", ...tasks], extra);
+  const result = turbo(["--continue=dependencies-successful", ...tasks], extra);
   console.log(`\n${countsLine()}`);
-  must({ status });
+  must(result);
 }
 
 /** Builds a program of this repository and what it depends on, without a word unless that fails. */
