@@ -1,0 +1,177 @@
+import { checkFields, checkNumber, checkText, refuse } from "./checks.ts";
+
+/** An account: several keys share its balance and its concurrency. */
+export interface AccountOptions {
+  /** @default `account-1`, `account-2` … */
+  id?: string;
+  /** Bearer keys. @default `sk-sim-1` for the first account, `sk-sim-2` for the second … */
+  keys?: readonly string[];
+  /** US dollars; at 0 or below every completion answers 402. @default 1000 */
+  balanceUsd?: number;
+  /** Requests in flight per model, or one number for each model. @default 2500 (500 for deepseek-v4-pro) */
+  concurrency?: number | Readonly<Record<string, number>>;
+  /**
+   * Makes the limit shrink with the balance, as accounts report it: `max(minLimit, floor(balanceUsd * perUsd))`, never
+   * above `concurrency`. The 429 then says "based on your remaining balance". Off when not given.
+   */
+  balanceScaling?: { perUsd: number; minLimit: number };
+}
+
+/** What can be changed of an account while it lives. */
+export type AccountChange = Pick<AccountOptions, "balanceUsd" | "concurrency" | "balanceScaling">;
+
+/** How an account stands. */
+export interface AccountState {
+  readonly id: string;
+  readonly balanceUsd: number;
+  /** Requests in flight now, per model that was ever asked for. */
+  readonly inFlight: Readonly<Record<string, number>>;
+  readonly maxInFlight: Readonly<Record<string, number>>;
+  /** The limit in force now, per model that was ever asked for. */
+  readonly limit: Readonly<Record<string, number>>;
+}
+
+export interface Account {
+  readonly id: string;
+  readonly keys: readonly string[];
+  readonly balanceUsd: number;
+  inFlight(model: string): number;
+  limit(model: string): { limit: number; byBalance: boolean };
+  /** Counts a request of the model in; the function counts it out, once. */
+  begin(model: string): () => void;
+  charge(usd: number): void;
+  change(change: AccountChange): void;
+  state(): AccountState;
+}
+
+const defaultConcurrency: Readonly<Record<string, number>> = { "deepseek-v4-pro": 500 };
+const otherwise = 2500;
+
+/** @param override The scenario's say on concurrency, which beats the account's own. */
+export function createAccount(
+  options: AccountOptions & { id: string; keys: readonly string[] },
+  override: () => AccountOptions["concurrency"],
+): Account {
+  const counts = new Map<string, { now: number; max: number }>();
+  let balanceUsd = options.balanceUsd ?? 1000;
+  let { concurrency, balanceScaling } = options;
+
+  function configured(model: string): number {
+    for (const source of [override(), concurrency, defaultConcurrency]) {
+      const found = typeof source === "number" ? source : source?.[model];
+      if (found !== undefined) return found;
+    }
+    return otherwise;
+  }
+
+  function limit(model: string): { limit: number; byBalance: boolean } {
+    const full = configured(model);
+    if (balanceScaling === undefined) return { limit: full, byBalance: false };
+    const scaled = Math.max(balanceScaling.minLimit, Math.floor(balanceUsd * balanceScaling.perUsd));
+    return { limit: Math.min(full, scaled), byBalance: scaled < full };
+  }
+
+  const perModel = (
+    read: (count: { now: number; max: number }, model: string) => number,
+  ): Record<string, number> =>
+    Object.fromEntries([...counts].map(([model, count]) => [model, read(count, model)]));
+
+  return {
+    id: options.id,
+    keys: options.keys,
+    get balanceUsd() {
+      return balanceUsd;
+    },
+    inFlight: (model) => counts.get(model)?.now ?? 0,
+    limit,
+    begin(model) {
+      const count = counts.get(model) ?? { now: 0, max: 0 };
+      counts.set(model, count);
+      count.now += 1;
+      count.max = Math.max(count.max, count.now);
+      let counted = true;
+      return () => {
+        if (counted) count.now -= 1;
+        counted = false;
+      };
+    },
+    charge(usd) {
+      balanceUsd -= usd;
+    },
+    change(change) {
+      if (change.balanceUsd !== undefined) balanceUsd = change.balanceUsd;
+      if (change.concurrency !== undefined) concurrency = change.concurrency;
+      if (change.balanceScaling !== undefined) balanceScaling = change.balanceScaling;
+    },
+    state: () => ({
+      id: options.id,
+      balanceUsd,
+      inFlight: perModel((count) => count.now),
+      maxInFlight: perModel((count) => count.max),
+      limit: perModel((_, model) => limit(model).limit),
+    }),
+  };
+}
+
+/** Checks a concurrency: a number, or a number per model. */
+export function checkConcurrency(path: string, value: unknown): number | Record<string, number> {
+  const rule = { min: 0, integer: true, example: '25, or { "deepseek-flash": 25 }' };
+  if (typeof value !== "object") return checkNumber(path, value, rule);
+  const models = checkFields(path, value, Object.keys(value ?? {}));
+  return Object.fromEntries(
+    Object.entries(models).map(([model, n]) => [model, checkNumber(`${path}.${model}`, n, rule)]),
+  );
+}
+
+const changeable = ["balanceUsd", "concurrency", "balanceScaling"] as const;
+
+export function checkAccountChange(path: string, value: unknown): AccountChange {
+  return checkChange(path, checkFields(path, value, changeable));
+}
+
+function checkChange(path: string, given: Record<string, unknown>): AccountChange {
+  const change: AccountChange = {};
+  if (given["balanceUsd"] !== undefined) {
+    change.balanceUsd = checkNumber(`${path}.balanceUsd`, given["balanceUsd"], { example: "10" });
+  }
+  if (given["concurrency"] !== undefined) {
+    change.concurrency = checkConcurrency(`${path}.concurrency`, given["concurrency"]);
+  }
+  if (given["balanceScaling"] !== undefined) {
+    const scaling = checkFields(`${path}.balanceScaling`, given["balanceScaling"], ["perUsd", "minLimit"]);
+    change.balanceScaling = {
+      perUsd: checkNumber(`${path}.balanceScaling.perUsd`, scaling["perUsd"], { min: 0, example: "20" }),
+      minLimit: checkNumber(`${path}.balanceScaling.minLimit`, scaling["minLimit"], {
+        min: 0,
+        integer: true,
+        example: "5",
+      }),
+    };
+  }
+  return change;
+}
+
+/** Checks the accounts and gives ids and keys to those that have none. */
+export function checkAccounts(value: unknown): (AccountOptions & { id: string; keys: readonly string[] })[] {
+  if (!Array.isArray(value) || value.length === 0) {
+    refuse("accounts", value, "a list with one account or more", '[{ keys: ["sk-sim-1"] }]');
+  }
+  const seen = new Set<string>();
+  return value.map((entry: unknown, index) => {
+    const path = `accounts[${index}]`;
+    const given = checkFields(path, entry, ["id", "keys", ...changeable]);
+    const keys: unknown = given["keys"] ?? [`sk-sim-${index + 1}`];
+    if (!Array.isArray(keys) || keys.length === 0)
+      refuse(`${path}.keys`, keys, "a list of keys", '["sk-sim-1"]');
+    for (const [at, key] of keys.entries()) {
+      checkText(`${path}.keys[${at}]`, key, '"sk-sim-1"');
+      if (seen.has(key)) refuse(`${path}.keys[${at}]`, key, "a key that no other account has", '"sk-sim-2"');
+      seen.add(key);
+    }
+    const id =
+      given["id"] === undefined
+        ? `account-${index + 1}`
+        : checkText(`${path}.id`, given["id"], '"account-1"');
+    return { id, keys, ...checkChange(path, given) };
+  });
+}

@@ -1,0 +1,119 @@
+import { streamDone, type FinishReason } from "../wire/completion.ts";
+import type { Run } from "./run.ts";
+import { createScript } from "./script.ts";
+import { keepAlive } from "./wait.ts";
+
+/** A JSON request shows nothing until its end: there is no need to look at it more often than this. */
+const quietStepMs = 250;
+
+/** Computes the answer on the slot that the run holds: prefill, then token after token. */
+export function generate(run: Run): void {
+  const { clock } = run.world;
+  const { prefillMs, prefillTokensPerSecond } = run.world.capacity();
+  const { slowStart } = run.order.plan;
+  run.tStarted = clock.now();
+  const prefill = prefillMs + (1000 * run.order.promptTokens) / prefillTokensPerSecond;
+
+  if (slowStart === undefined) {
+    run.after(prefill, () => decode(run));
+    return;
+  }
+  const beating = slowStart.keepAlive ? keepAlive(run) : undefined;
+  if (beating === undefined) run.exchange.flush();
+  run.after(prefill + slowStart.ms, () => {
+    beating?.stop();
+    decode(run);
+  });
+}
+
+function decode(run: Run): void {
+  const { world, exchange, order } = run;
+  const { plan, gaps } = order;
+  const script = createScript(order, exchange.streaming);
+  const total = script.tokens;
+  run.tokensPlanned = total;
+  // A fault that is set for after the end strikes before the last token: it must not be lost.
+  let cutAt = plan.cut === undefined ? -1 : Math.min(plan.cut.tokens, Math.max(0, total - 1));
+  let damaged = plan.empty === true;
+  let lost = 0;
+  let due = world.clock.now();
+  let out = script.opening();
+
+  function flush(): void {
+    exchange.write(out);
+    out = "";
+    if (exchange.streaming) run.tokensWritten = run.tokensGenerated - lost;
+  }
+
+  function gapMs(): number {
+    const { decodeSpeed, loadPenalty, slots, jitter } = world.capacity();
+    const load = world.replica.active / Math.max(1, slots);
+    const mean = (1000 * (1 + loadPenalty * load)) / (order.model.tokensPerSecond * decodeSpeed);
+    return mean * gaps.between(1 - jitter, 1 + jitter);
+  }
+
+  function step(): void {
+    const now = world.clock.now();
+    for (;;) {
+      if (run.tokensGenerated === cutAt) return strike();
+      if (run.tokensGenerated === total) return finish(plan.finish ?? script.finish);
+      if (due > now) break;
+      run.tFirstToken ??= now;
+      out += script.token(run.tokensGenerated);
+      run.tokensGenerated += 1;
+      due += gapMs();
+    }
+    flush();
+    run.after(exchange.streaming ? due - now : Math.max(due - now, quietStepMs), step);
+  }
+
+  function finish(reason: FinishReason): void {
+    run.finish = reason;
+    const usage = script.usage(run.tokensGenerated);
+    out += script.closing(run.tokensGenerated, reason, usage);
+    if (exchange.streaming && plan.omitDone !== true) out += streamDone;
+    flush();
+    run.tokensWritten = run.tokensGenerated - lost;
+    exchange.end();
+    run.close(damaged ? "faulted" : "completed");
+  }
+
+  function strike(): void {
+    cutAt = -1;
+    flush();
+    plan.cut?.strike({
+      streaming: exchange.streaming,
+      write(bytes, bare = false) {
+        if (!exchange.streaming && !bare) exchange.write(script.partialBody(run.tokensGenerated));
+        exchange.write(bytes);
+      },
+      end() {
+        exchange.end();
+        run.close("faulted");
+      },
+      reset() {
+        exchange.reset();
+        run.close("faulted");
+      },
+      stall(ms) {
+        // The machine is done with it, or has lost it: only the connection hangs.
+        if (ms === undefined) run.place?.leave();
+        else run.after(ms, step);
+      },
+      finish(reason) {
+        damaged = true;
+        finish(reason);
+      },
+      proceed(lose) {
+        if (lose) {
+          damaged = true;
+          lost = 1;
+          run.tokensGenerated += 1;
+        }
+        step();
+      },
+    });
+  }
+
+  step();
+}

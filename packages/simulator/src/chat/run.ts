@@ -1,0 +1,152 @@
+import type { Account } from "../accounts.ts";
+import type { AttemptOutcome } from "../attempt-log.ts";
+import type { Alarm } from "../clock.ts";
+import type { Exchange } from "../exchange.ts";
+import type { Plan } from "../faults/fault.ts";
+import type { Model } from "../models.ts";
+import type { Place } from "../replica.ts";
+import type { ChatRequest } from "../request/types.ts";
+import type { Rng } from "../rng.ts";
+import type { Answer } from "../text/answer.ts";
+import type { AnswerHead } from "../wire/completion.ts";
+import type { World } from "../world.ts";
+
+/** What is known of a request before it is served, and goes into the attempt log as it is. */
+export interface Identification {
+  readonly scope: string;
+  readonly path: string;
+  readonly bodySha256: string;
+  readonly tReceived: number;
+  readonly callId?: string;
+  readonly retryCount?: string;
+  account: string;
+  keyTail: string;
+  model: string;
+  stream: boolean;
+  promptTokens: number;
+  fault?: string;
+}
+
+/** What an admitted request asks for. */
+export interface Order {
+  readonly request: ChatRequest;
+  readonly promptTokens: number;
+  readonly model: Model;
+  readonly account: Account;
+  readonly answer: Answer;
+  readonly head: AnswerHead;
+  readonly plan: Plan;
+  /** Varies the gaps between tokens. */
+  readonly gaps: Rng;
+}
+
+/** One request being served. The stages write their figures into it; `close` makes them a log entry. */
+export interface Run {
+  readonly world: World;
+  readonly exchange: Exchange;
+  readonly order: Order;
+  place: Place | undefined;
+  tQueued?: number;
+  tStarted?: number;
+  tFirstToken?: number;
+  keepAlives: number;
+  /** Tokens that this answer will have at most. */
+  tokensPlanned: number;
+  tokensGenerated: number;
+  tokensWritten: number;
+  finish?: string;
+  /** A timer that dies with the request. */
+  after(ms: number, run: () => void): Alarm;
+  /** Ends the books, exactly once: slot, account, bill, log. The exchange is the caller's business. */
+  close(outcome: AttemptOutcome): void;
+  /** The client left: a few more tokens are computed before anybody notices. */
+  clientGone(): void;
+}
+
+export function startRun(
+  world: World,
+  exchange: Exchange,
+  order: Order,
+  identification: Identification,
+  release: () => void,
+): Run {
+  const alarms = new Set<Alarm>();
+  let closed = false;
+  const abandoned = {
+    abandon() {
+      settle();
+      release();
+      exchange.reset();
+    },
+  };
+  world.live.add(abandoned);
+
+  function settle(): void {
+    closed = true;
+    world.live.delete(abandoned);
+    for (const alarm of alarms) alarm.cancel();
+    alarms.clear();
+    run.place?.leave();
+  }
+
+  function bill(): number {
+    // Nothing is billed before the computing began.
+    if (run.tStarted === undefined) return 0;
+    const { price } = order.model;
+    const usd =
+      (identification.promptTokens * price.cacheMiss + run.tokensGenerated * price.output) / 1_000_000;
+    order.account.charge(usd);
+    return usd;
+  }
+
+  const run: Run = {
+    world,
+    exchange,
+    order,
+    place: undefined,
+    keepAlives: 0,
+    tokensPlanned: 0,
+    tokensGenerated: 0,
+    tokensWritten: 0,
+    after(ms, action) {
+      const alarm = world.clock.after(ms, () => {
+        alarms.delete(alarm);
+        action();
+      });
+      alarms.add(alarm);
+      return { cancel: () => (alarms.delete(alarm), alarm.cancel()) };
+    },
+    close(outcome) {
+      if (closed) return;
+      settle();
+      const lag = outcome === "client_closed" ? world.capacity().releaseLagMs : 0;
+      if (lag > 0) world.clock.after(lag, release);
+      else release();
+      const { tQueued, tStarted, tFirstToken, finish } = run;
+      world.log.add({
+        ...identification,
+        ...(tQueued === undefined ? {} : { tQueued }),
+        ...(tStarted === undefined ? {} : { tStarted }),
+        ...(tFirstToken === undefined ? {} : { tFirstToken }),
+        tEnded: world.clock.now(),
+        keepAlives: run.keepAlives,
+        tokensGenerated: run.tokensGenerated,
+        tokensWritten: run.tokensWritten,
+        bytes: exchange.bytes,
+        status: exchange.status,
+        outcome,
+        ...(finish === undefined ? {} : { finish }),
+        billedUsd: bill(),
+      });
+    },
+    clientGone() {
+      if (closed) return;
+      if (run.tFirstToken !== undefined || run.tokensGenerated > 0) {
+        const lag = world.capacity().abortLagTokens;
+        run.tokensGenerated = Math.min(run.tokensPlanned, run.tokensGenerated + lag);
+      }
+      run.close("client_closed");
+    },
+  };
+  return run;
+}

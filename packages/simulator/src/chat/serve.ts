@@ -1,0 +1,157 @@
+import { createHash } from "node:crypto";
+
+import { SimulatorConfigError } from "../checks.ts";
+import { createExchange } from "../exchange.ts";
+import { parseAction, planOf, type CheckedAction } from "../faults/action.ts";
+import type { Plan } from "../faults/fault.ts";
+import { takeOver } from "../faults/take-over.ts";
+import { parseRequest, type ParsedRequest } from "../request/parse.ts";
+import { createRng, type Rng } from "../rng.ts";
+import type { IncomingCall, Sink } from "../sink/sink.ts";
+import { answerOf, type Answer } from "../text/answer.ts";
+import {
+  concurrencyExceeded,
+  insufficientBalance,
+  keyInvalid,
+  keyMissing,
+  simulatorMistake,
+  tooLarge,
+  unsupportedMediaType,
+  type ErrorReply,
+} from "../wire/errors.ts";
+import type { World } from "../world.ts";
+import { startRun, type Identification } from "./run.ts";
+import { queueUp } from "./wait.ts";
+
+/** Answers `created` with the start of a fixed day: bytes must not depend on when a test runs. */
+const createdBase = 1_795_000_000;
+
+/** Serves `POST /chat/completions`. The checks stand in the order of the API: the first that fails answers. */
+export function serveChat(world: World, call: IncomingCall, path: string, sink: Sink): void {
+  const body = call.body ?? "";
+  const bodySha256 = createHash("sha256").update(body).digest("hex");
+  const parsed = call.body === undefined ? { error: tooLarge() } : parseRequest(body, world.models);
+  const ok = "error" in parsed ? undefined : parsed;
+  const scope = call.headers["x-sim-id"] ?? ok?.request.user_id ?? bodySha256.slice(0, 16);
+  const count = world.countOf(scope);
+  const rngFor = (purpose: string): Rng => createRng(world.seed, scope, count, purpose);
+  const streaming = ok?.request.stream === true;
+  const exchange = createExchange(sink, rngFor("trace").hex(32), streaming);
+  const callId = call.headers["x-breakwater-call-id"];
+  const retryCount = call.headers["x-stainless-retry-count"];
+  const identification: Identification = {
+    scope,
+    account: "",
+    keyTail: "",
+    path,
+    model: ok?.request.model ?? "",
+    stream: streaming,
+    ...(callId === undefined ? {} : { callId }),
+    ...(retryCount === undefined ? {} : { retryCount }),
+    bodySha256,
+    promptTokens: ok?.promptTokens ?? 0,
+    tReceived: world.clock.now(),
+  };
+
+  function reject(error: ErrorReply): void {
+    exchange.reply(error);
+    world.log.add({
+      ...identification,
+      tEnded: world.clock.now(),
+      keepAlives: 0,
+      tokensGenerated: 0,
+      tokensWritten: 0,
+      bytes: exchange.bytes,
+      status: exchange.status,
+      outcome: "rejected",
+      billedUsd: 0,
+    });
+  }
+
+  const identity = world.identify(call.headers["authorization"]);
+  if ("key" in identity)
+    return reject(identity.key === "missing" ? keyMissing() : keyInvalid(identity.given));
+  const { account, keyTail } = identity;
+  identification.account = account.id;
+  identification.keyTail = keyTail;
+  if (call.body === undefined) return reject(tooLarge());
+  if (!isJson(call.headers["content-type"])) return reject(unsupportedMediaType());
+  if ("error" in parsed) return reject(parsed.error);
+  const { request, model } = parsed;
+
+  let answer: Answer;
+  let headerFault: (CheckedAction & { probability?: number }) | undefined;
+  try {
+    answer = answerFor(world, parsed, call.headers["x-sim-tokens"]);
+    const fault = call.headers["x-sim-fault"];
+    if (fault !== undefined) headerFault = parseAction("x-sim-fault", fault);
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof SimulatorConfigError)
+      return reject(simulatorMistake(error.message));
+    throw error;
+  }
+
+  if (account.balanceUsd <= 0) return reject(insufficientBalance());
+  const { limit, byBalance } = account.limit(model.id);
+  const current = account.inFlight(model.id) + 1;
+  if (current > limit) return reject(concurrencyExceeded(current, limit, byBalance));
+  const release = account.begin(model.id);
+
+  const facts = {
+    path,
+    method: call.method,
+    model: request.model,
+    account: account.id,
+    userId: request.user_id ?? undefined,
+    stream: streaming,
+    headers: call.headers,
+    scope,
+  };
+  // A fault in the header is meant for this request: it goes before all rules.
+  const action =
+    pick(headerFault, rngFor) ?? (headerFault === undefined ? world.faultFor(facts, rngFor) : undefined);
+  let plan: Plan = {};
+  if (action !== undefined && action.name !== "none") {
+    const planned = planOf(action, rngFor("fault"));
+    plan = planned.plan;
+    identification.fault = planned.label;
+  }
+
+  const ids = rngFor("ids");
+  const order = {
+    request,
+    promptTokens: parsed.promptTokens,
+    model,
+    account,
+    answer,
+    plan,
+    gaps: rngFor("gaps"),
+    head: {
+      id: ids.uuid(),
+      created: createdBase + count,
+      model: request.model,
+      fingerprint: `fp_${createRng(world.seed, model.id, "fingerprint").hex(10)}_prod0820_fp8_kvcache`,
+    },
+  };
+  const run = startRun(world, exchange, order, identification, release);
+  sink.onClientGone(() => run.clientGone());
+  if (plan.takeOver === undefined) queueUp(run);
+  else takeOver(plan.takeOver, exchange, world.capacity().keepAliveMs, run);
+}
+
+function isJson(contentType: string | undefined): boolean {
+  return /^application\/(?:[\w.-]+\+)?json(?:\s*;|$)/i.test(contentType ?? "");
+}
+
+function answerFor(world: World, { request }: ParsedRequest, tokens: string | undefined): Answer {
+  return answerOf(request, { ...world.text, seed: world.seed, ...(tokens === undefined ? {} : { tokens }) });
+}
+
+function pick(
+  fault: (CheckedAction & { probability?: number }) | undefined,
+  rngFor: (purpose: string) => Rng,
+): CheckedAction | undefined {
+  if (fault?.probability !== undefined && rngFor("header-fault").next() >= fault.probability)
+    return undefined;
+  return fault;
+}

@@ -1,0 +1,101 @@
+import type { Attempt } from "../attempt-log.ts";
+import { SimulatorConfigError } from "../checks.ts";
+import type { SimulatorState } from "../engine.ts";
+import type { IncomingCall, Sink } from "../sink/sink.ts";
+
+/** What the control interface can do; the handle of `startSimulator` has the same methods. */
+export interface ControlTarget {
+  state(): SimulatorState;
+  attempts(filter?: { since?: number; scope?: string }): readonly Attempt[];
+  reset(change?: never): void;
+  configure(change: never): void;
+  addFault(rule: never): string[];
+  removeFault(id: string): boolean;
+  clearFaults(): void;
+  playScenario(scenario: never): void;
+  changeAccount(id: string, change: never): void;
+}
+
+interface Route {
+  readonly method: string;
+  readonly path: RegExp;
+  /** The answer, as JSON. */
+  readonly run: (target: ControlTarget, body: never, id: string, call: IncomingCall) => unknown;
+}
+
+const done = { ok: true };
+
+const routes: readonly Route[] = [
+  { method: "GET", path: /^\/state$/, run: (target) => target.state() },
+  {
+    method: "GET",
+    path: /^\/requests$/,
+    run(target, _body, _id, { query }) {
+      const scope = query.get("scope");
+      const since = Number(query.get("since") ?? 0);
+      if (!Number.isFinite(since))
+        throw new SimulatorConfigError(`since: got ${query.get("since")}; write a number, as in ?since=120`);
+      return target.attempts({ since, ...(scope === null ? {} : { scope }) });
+    },
+  },
+  { method: "POST", path: /^\/reset$/, run: (target, body) => (target.reset(body), done) },
+  { method: "PATCH", path: /^\/config$/, run: (target, body) => (target.configure(body), done) },
+  { method: "POST", path: /^\/faults$/, run: (target, body) => ({ ids: target.addFault(body) }) },
+  { method: "DELETE", path: /^\/faults$/, run: (target) => (target.clearFaults(), done) },
+  {
+    method: "DELETE",
+    path: /^\/faults\/(.+)$/,
+    run: (target, _body, id) => (target.removeFault(id) ? done : undefined),
+  },
+  { method: "POST", path: /^\/scenario$/, run: (target, body) => (target.playScenario(body), done) },
+  {
+    method: "POST",
+    path: /^\/accounts\/(.+)$/,
+    run: (target, body, id) => (target.changeAccount(id, body), done),
+  },
+];
+
+/** Serves `/__sim/*`. */
+export function serveControl(target: ControlTarget, call: IncomingCall, sink: Sink): void {
+  const path = call.path.slice("/__sim".length);
+  for (const { method, path: pattern, run } of routes) {
+    const found = method === call.method ? pattern.exec(path) : null;
+    if (found === null) continue;
+    try {
+      const answer = run(target, readBody(call), decodeURIComponent(found[1] ?? ""), call);
+      return answer === undefined
+        ? send(sink, 404, mistake(`nothing here by the name of ${found[1]}`))
+        : send(sink, 200, answer);
+    } catch (error) {
+      if (error instanceof SimulatorConfigError) return send(sink, 400, mistake(error.message));
+      throw error;
+    }
+  }
+  const known = routes.map(
+    ({ method, path: pattern }) =>
+      `${method} /__sim${pattern.source.replace(/[\\^$]/g, "").replace("(.+)", ":id")}`,
+  );
+  send(sink, 404, mistake(`${call.method} ${call.path}: no such call; there are ${known.join(", ")}`));
+}
+
+const mistake = (message: string): unknown => ({ error: { message, type: "simulator_error" } });
+
+/** `undefined` when there is no body. */
+function readBody({ body = "" }: IncomingCall): never {
+  if (body.trim() === "") return undefined as never;
+  try {
+    return JSON.parse(body) as never;
+  } catch (error) {
+    throw new SimulatorConfigError(`body: ${(error as Error).message}; write JSON`);
+  }
+}
+
+function send(sink: Sink, status: number, value: unknown): void {
+  const body = JSON.stringify(value);
+  sink.head(status, {
+    "Content-Type": "application/json",
+    "Content-Length": String(Buffer.byteLength(body)),
+  });
+  sink.write(body);
+  sink.end();
+}

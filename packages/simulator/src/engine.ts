@@ -1,0 +1,152 @@
+import { createAccount, type Account, type AccountState } from "./accounts.ts";
+import { createAttemptLog, type AttemptTotals } from "./attempt-log.ts";
+import type { Capacity } from "./capacity.ts";
+import { createRealClock } from "./clock.ts";
+import { createRule, type ActiveRule, type FaultRule } from "./faults/rules.ts";
+import type { Settings } from "./options.ts";
+import { createReplica } from "./replica.ts";
+import { playScenario, type ScenarioPlayer } from "./scenario/player.ts";
+import type { Scenario } from "./scenario/scenario.ts";
+import type { Identity, World } from "./world.ts";
+
+/** A look at everything that moves. */
+export interface SimulatorState {
+  readonly seed: number;
+  readonly timeScale: number;
+  /** Simulated milliseconds since the start, or since the last reset. */
+  readonly nowMs: number;
+  readonly scenario: string | null;
+  /** Names of the phases that hold now. */
+  readonly phases: readonly string[];
+  /** Limits in force now. */
+  readonly capacity: Capacity;
+  readonly active: number;
+  readonly queued: number;
+  readonly maxActive: number;
+  readonly maxQueued: number;
+  /** Requests that are not over, stalled ones included. */
+  readonly open: number;
+  readonly accounts: readonly AccountState[];
+  readonly faults: readonly (FaultRule & { id: string })[];
+  readonly totals: AttemptTotals;
+}
+
+/** The simulated host without its network: everything between two resets. */
+export interface Engine extends World {
+  addFaults(rules: readonly unknown[]): string[];
+  removeFault(id: string): boolean;
+  clearFaults(): void;
+  play(scenario: Scenario | undefined): void;
+  setCapacity(change: Partial<Capacity>): void;
+  account(id: string): Account | undefined;
+  state(): SimulatorState;
+  /** Breaks every open request and stops the clock. */
+  stop(): void;
+}
+
+/** How many scopes have their requests counted; the oldest is forgotten first. */
+const maximumScopes = 200_000;
+
+export function createEngine(settings: Settings, timeScale: number): Engine {
+  const clock = createRealClock({ scale: timeScale, tickMs: settings.tickMs });
+  const log = createAttemptLog(settings.attemptLogSize);
+  const live: World["live"] = new Set();
+  const counts = new Map<string, number>();
+  let base = settings.capacity;
+  let player: ScenarioPlayer | undefined;
+  let rules: ActiveRule[] = [];
+  let ruleNumber = 0;
+  let capacity = base;
+
+  const replica = createReplica(() => capacity);
+  function limitsChanged(): void {
+    capacity = { ...base, ...player?.capacity() };
+    replica.pump();
+  }
+
+  const accounts = settings.accounts.map((options) => createAccount(options, () => player?.concurrency()));
+  const byKey = new Map(accounts.flatMap((account) => account.keys.map((key) => [key, account] as const)));
+
+  function identify(authorization: string | undefined): Identity {
+    const key = /^Bearer\s+(\S+)$/i.exec(authorization ?? "")?.[1];
+    const known = key === undefined ? undefined : byKey.get(key);
+    if (known !== undefined) return { account: known, keyTail: key?.slice(-4) ?? "" };
+    if (!settings.requireKey) return { account: accounts[0] as Account, keyTail: key?.slice(-4) ?? "" };
+    return key === undefined ? { key: "missing" } : { key: "invalid", given: key };
+  }
+
+  const engine: Engine = {
+    clock,
+    log,
+    live,
+    replica,
+    seed: settings.seed,
+    models: new Map(settings.models.map((model) => [model.id, model])),
+    text: settings.text,
+    capacity: () => capacity,
+    identify,
+    countOf(scope) {
+      const count = counts.get(scope) ?? 0;
+      counts.set(scope, count + 1);
+      if (counts.size > maximumScopes) counts.delete(counts.keys().next().value as string);
+      return count;
+    },
+    faultFor(facts, rngFor) {
+      for (const rule of rules) {
+        const action = rule.apply(facts, clock.now(), rngFor);
+        if (action !== undefined) return action;
+      }
+      return player?.fault(facts, rngFor);
+    },
+    addFaults(added) {
+      // All are checked before one is added.
+      const made = added.map((rule, index) =>
+        createRule(`faults[${index}]`, rule, `rule-${ruleNumber + index + 1}`),
+      );
+      ruleNumber += made.length;
+      rules = [...rules, ...made];
+      return made.map((rule) => rule.id);
+    },
+    removeFault(id) {
+      const before = rules.length;
+      rules = rules.filter((rule) => rule.id !== id);
+      return rules.length < before;
+    },
+    clearFaults() {
+      rules = [];
+    },
+    play(scenario) {
+      player?.stop();
+      player = scenario === undefined ? undefined : playScenario(scenario, clock, limitsChanged);
+      limitsChanged();
+    },
+    setCapacity(change) {
+      base = { ...base, ...change };
+      limitsChanged();
+    },
+    account: (id) => accounts.find((account) => account.id === id),
+    state: () => ({
+      seed: settings.seed,
+      timeScale: clock.scale,
+      nowMs: clock.now(),
+      scenario: player?.scenario.name ?? null,
+      phases: player?.phases().map((phase) => phase.name) ?? [],
+      capacity,
+      active: replica.active,
+      queued: replica.queued,
+      maxActive: replica.maxActive,
+      maxQueued: replica.maxQueued,
+      open: live.size,
+      accounts: accounts.map((account) => account.state()),
+      faults: rules.map((rule) => ({ ...rule.source, id: rule.id })),
+      totals: log.totals(),
+    }),
+    stop() {
+      for (const request of live) request.abandon();
+      clock.stop();
+    },
+  };
+  engine.addFaults(settings.faults);
+  engine.play(settings.scenario);
+  return engine;
+}

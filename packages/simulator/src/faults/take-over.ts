@@ -1,0 +1,40 @@
+import type { Exchange } from "../exchange.ts";
+import type { Plan } from "./fault.ts";
+
+/** What a takeover needs of a request: timers that die with it, and an end to its books. */
+export interface TakenRequest {
+  keepAlives: number;
+  after(ms: number, run: () => void): unknown;
+  close(outcome: "faulted" | "rejected"): void;
+}
+
+/** Hands a request over to a fault that answers in the simulator's place. */
+export function takeOver(
+  act: NonNullable<Plan["takeOver"]>,
+  exchange: Exchange,
+  keepAliveMs: number,
+  request: TakenRequest,
+): void {
+  act({
+    streaming: exchange.streaming,
+    keepAliveMs,
+    reply(error, headers) {
+      exchange.reply(error, headers);
+      request.close("rejected");
+    },
+    head: () => exchange.flush(),
+    keepAlive() {
+      request.keepAlives += 1;
+      exchange.keepAlive();
+    },
+    end() {
+      exchange.end();
+      request.close("faulted");
+    },
+    reset() {
+      exchange.reset();
+      request.close("faulted");
+    },
+    after: (ms, run) => void request.after(ms, run),
+  });
+}

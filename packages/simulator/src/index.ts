@@ -1,0 +1,22 @@
+export { startSimulator, type ConfigChange, type Simulator } from "./simulator.ts";
+export type { SimulatorOptions } from "./options.ts";
+export type { SimulatorState } from "./engine.ts";
+export { SimulatorConfigError } from "./checks.ts";
+
+export type { AccountChange, AccountOptions, AccountState } from "./accounts.ts";
+export type { Attempt, AttemptOutcome, AttemptTotals } from "./attempt-log.ts";
+export { defaultCapacity, type Capacity } from "./capacity.ts";
+export { defaultModels, type Model, type Price } from "./models.ts";
+
+export type { FaultAction } from "./faults/action.ts";
+export { faultNames } from "./faults/catalogue.ts";
+export type { ParamValue } from "./faults/params.ts";
+export type { FaultMatch, FaultRule, Nth } from "./faults/rules.ts";
+
+export { checkScenario, type Concurrency, type Scenario, type ScenarioPhase } from "./scenario/scenario.ts";
+export { loadScenario, scenarioNames } from "./scenario/load.ts";
+
+export type { ChatMessage, ChatRequest, ChatTool, Role } from "./request/types.ts";
+export { expectedText, type ExpectedText, type TextOptions } from "./text/answer.ts";
+export type { LengthSettings } from "./text/lengths.ts";
+export { verifyText, type ReceivedText, type Verdict } from "./text/verify.ts";

@@ -1,0 +1,169 @@
+import { checkAccounts, type AccountOptions } from "./accounts.ts";
+import { checkCapacity, defaultCapacity, type Capacity } from "./capacity.ts";
+import { checkFields, checkNumber, checkText, refuse } from "./checks.ts";
+import { createRule, type FaultRule } from "./faults/rules.ts";
+import { defaultModels, type Model } from "./models.ts";
+import { loadScenario } from "./scenario/load.ts";
+import { checkScenario, type Scenario } from "./scenario/scenario.ts";
+import type { LengthSettings } from "./text/lengths.ts";
+
+/** Options of `startSimulator`. All of them may be left out. */
+export interface SimulatorOptions {
+  /** Port on 127.0.0.1; 0 takes a free one. @default 0 */
+  port?: number;
+  /** Only `"127.0.0.1"`: what answers without a real key must not be reachable from elsewhere. @default "127.0.0.1" */
+  host?: "127.0.0.1";
+  /** Everything that looks like chance follows from it. @default 1 */
+  seed?: number;
+  /**
+   * Real milliseconds per simulated one; multiplies every duration of the simulator. 0.01 turns the 12 s between
+   * keep-alives into 120 ms. @default 1
+   */
+  timeScale?: number;
+  /** Smallest distance of two writes to one stream, in *real* milliseconds: `timeScale` is not applied. @default 5 */
+  tickMs?: number;
+  /** What the machine can do. @default see `Capacity` */
+  capacity?: Partial<Capacity>;
+  /** @default one account with the key `sk-sim-1` */
+  accounts?: readonly AccountOptions[];
+  /** False lets any key, or none, in as the first account. @default true */
+  requireKey?: boolean;
+  /** Models that the host serves. @default DeepSeek's of November 2026 */
+  models?: readonly Model[];
+  /** How long answers are. */
+  text?: LengthSettings;
+  /** Rules that hold from the start. */
+  faults?: readonly FaultRule[];
+  /** A scenario, or the name of one that comes with the package. Its time starts with the simulator. */
+  scenario?: Scenario | string;
+  /** How many ended attempts are remembered; the oldest are forgotten first. @default 20000 */
+  attemptLogSize?: number;
+}
+
+/** Options after the checks, with every default filled in. */
+export interface Settings {
+  readonly port: number;
+  readonly seed: number;
+  readonly timeScale: number;
+  readonly tickMs: number;
+  readonly capacity: Capacity;
+  readonly accounts: ReturnType<typeof checkAccounts>;
+  readonly requireKey: boolean;
+  readonly models: readonly Model[];
+  readonly text: LengthSettings;
+  readonly faults: readonly FaultRule[];
+  readonly scenario: Scenario | undefined;
+  readonly attemptLogSize: number;
+}
+
+const names: readonly (keyof SimulatorOptions)[] = [
+  "port",
+  "host",
+  "seed",
+  "timeScale",
+  "tickMs",
+  "capacity",
+  "accounts",
+  "requireKey",
+  "models",
+  "text",
+  "faults",
+  "scenario",
+  "attemptLogSize",
+];
+
+export const checkTimeScale = (value: unknown): number =>
+  checkNumber("timeScale", value, {
+    min: 0,
+    above: true,
+    max: 1000,
+    example: "0.01 (a hundred times as fast)",
+  });
+
+export const checkSeed = (value: unknown): number =>
+  checkNumber("seed", value, { integer: true, example: "7" });
+
+/** Checks everything before anything is started. */
+export function checkOptions(options: SimulatorOptions): Settings {
+  checkFields("options", options, names);
+  const { host = "127.0.0.1", requireKey = true, faults = [], models = defaultModels } = options;
+  if (host !== "127.0.0.1") {
+    refuse(
+      "host",
+      host,
+      "127.0.0.1 only, because the simulator has no real authentication",
+      '"127.0.0.1", or leave it out',
+    );
+  }
+  if (typeof requireKey !== "boolean") refuse("requireKey", requireKey, "true or false", "false");
+  if (!Array.isArray(faults)) refuse("faults", faults, "a list of rules", '[{ action: "503" }]');
+  for (const [index, rule] of faults.entries()) createRule(`faults[${index}]`, rule, "check");
+
+  return {
+    port: checkNumber("port", options.port ?? 0, {
+      min: 0,
+      max: 65_535,
+      integer: true,
+      example: "4141 (0 takes a free one)",
+    }),
+    seed: checkSeed(options.seed ?? 1),
+    timeScale: checkTimeScale(options.timeScale ?? 1),
+    tickMs: checkNumber("tickMs", options.tickMs ?? 5, { min: 0, max: 1000, example: "5" }),
+    capacity: { ...defaultCapacity, ...checkCapacity("capacity", options.capacity ?? {}) },
+    accounts: checkAccounts(options.accounts ?? [{}]),
+    requireKey,
+    models: checkModels(models),
+    text: checkLengths(options.text ?? {}),
+    faults,
+    scenario: checkScenarioOption(options.scenario),
+    attemptLogSize: checkNumber("attemptLogSize", options.attemptLogSize ?? 20_000, {
+      min: 1,
+      max: 1_000_000,
+      integer: true,
+      example: "20000",
+    }),
+  };
+}
+
+export function checkScenarioOption(scenario: Scenario | string | undefined): Scenario | undefined {
+  if (scenario === undefined) return undefined;
+  return typeof scenario === "string" ? loadScenario(scenario) : checkScenario(scenario);
+}
+
+function checkLengths(value: unknown): LengthSettings {
+  const text = checkFields("text", value, ["contentMedian", "reasoningMedian", "sigma"]) as LengthSettings;
+  for (const name of ["contentMedian", "reasoningMedian"] as const) {
+    if (text[name] !== undefined) checkNumber(`text.${name}`, text[name], { min: 1, example: "180" });
+  }
+  if (text.sigma !== undefined) checkNumber("text.sigma", text.sigma, { min: 0, max: 3, example: "0.6" });
+  return text;
+}
+
+function checkModels(models: unknown): readonly Model[] {
+  if (!Array.isArray(models) || models.length === 0)
+    refuse("models", models, "a list with one model or more", "defaultModels");
+  for (const [index, model] of models.entries()) {
+    const path = `models[${index}]`;
+    const given = checkFields(path, model, [
+      "id",
+      "contextWindow",
+      "maxOutputTokens",
+      "tokensPerSecond",
+      "price",
+      "unlisted",
+    ]);
+    checkText(`${path}.id`, given["id"], '"deepseek-flash"');
+    for (const name of ["contextWindow", "maxOutputTokens"]) {
+      checkNumber(`${path}.${name}`, given[name], { min: 1, integer: true, example: "65536" });
+    }
+    checkNumber(`${path}.tokensPerSecond`, given["tokensPerSecond"], { min: 0, above: true, example: "100" });
+    const price = checkFields(`${path}.price`, given["price"], ["cacheHit", "cacheMiss", "output"]);
+    for (const name of ["cacheHit", "cacheMiss", "output"]) {
+      checkNumber(`${path}.price.${name}`, price[name], {
+        min: 0,
+        example: "0.6 (US dollars per million tokens)",
+      });
+    }
+  }
+  return models;
+}

@@ -1,0 +1,71 @@
+import { serveChat } from "./chat/serve.ts";
+import { serveControl, type ControlTarget } from "./control/control.ts";
+import { createExchange } from "./exchange.ts";
+import { planOf } from "./faults/action.ts";
+import { takeOver } from "./faults/take-over.ts";
+import { createRng, type Rng } from "./rng.ts";
+import type { Answering, IncomingCall, Sink } from "./sink/sink.ts";
+import { keyInvalid, keyMissing, noSuchPlace, notFound, type ErrorReply } from "./wire/errors.ts";
+import type { World } from "./world.ts";
+
+/** Sends each call to where it belongs. `world` is asked for anew each time: a reset replaces it. */
+export function createRouter(world: () => World, control: ControlTarget): Answering {
+  return (call, sink) => {
+    if (call.path.startsWith("/__sim")) return serveControl(control, call, sink);
+    // "v1" stands for compatibility and not for a version: both paths are the same place.
+    const path = call.path.replace(/^\/v1(?=\/)/, "");
+    if (call.method === "POST" && path === "/chat/completions") return serveChat(world(), call, path, sink);
+    if (call.method === "GET") serveGet(world(), call, path, sink);
+    else reply(world(), call, sink, notFound());
+  };
+}
+
+function reply(world: World, call: IncomingCall, sink: Sink, answer: ErrorReply): void {
+  const scope = call.headers["x-sim-id"] ?? call.path;
+  createExchange(sink, createRng(world.seed, scope, world.countOf(scope), "trace").hex(32), false).reply(
+    answer,
+  );
+}
+
+const json = (body: unknown): ErrorReply => ({
+  status: 200,
+  type: "application/json",
+  body: JSON.stringify(body),
+});
+
+function serveGet(world: World, call: IncomingCall, path: string, sink: Sink): void {
+  if (path === "/") return reply(world, call, sink, noSuchPlace());
+  if (path !== "/models" && path !== "/user/balance") return reply(world, call, sink, notFound());
+  const identity = world.identify(call.headers["authorization"]);
+  if ("key" in identity) {
+    return reply(world, call, sink, identity.key === "missing" ? keyMissing() : keyInvalid(identity.given));
+  }
+  const { account } = identity;
+  if (strikes(world, call, path, account.id, sink)) return;
+  if (path === "/models") {
+    const data = [...world.models.values()]
+      .filter((model) => model.unlisted !== true)
+      .map((model) => ({ id: model.id, object: "model", owned_by: "deepseek" }));
+    return reply(world, call, sink, json({ object: "list", data }));
+  }
+  const balance = account.balanceUsd;
+  const amount = Math.max(0, balance).toFixed(2);
+  const info = { currency: "USD", total_balance: amount, granted_balance: "0.00", topped_up_balance: amount };
+  return reply(world, call, sink, json({ is_available: balance > 0, balance_infos: [info] }));
+}
+
+/** Lets a rule that names this path answer. Such requests are small: only faults that answer at once concern them. */
+function strikes(world: World, call: IncomingCall, path: string, account: string, sink: Sink): boolean {
+  const scope = call.headers["x-sim-id"] ?? path;
+  const count = world.countOf(scope);
+  const rngFor = (purpose: string): Rng => createRng(world.seed, scope, count, purpose);
+  const { method, headers } = call;
+  const facts = { path, method, model: undefined, account, userId: undefined, stream: false, headers, scope };
+  const action = world.faultFor(facts, rngFor);
+  const plan = action === undefined ? undefined : planOf(action, rngFor("fault")).plan;
+  if (plan?.takeOver === undefined) return false;
+  const exchange = createExchange(sink, rngFor("trace").hex(32), false);
+  const request = { keepAlives: 0, after: world.clock.after.bind(world.clock), close: () => {} };
+  takeOver(plan.takeOver, exchange, world.capacity().keepAliveMs, request);
+  return true;
+}

@@ -1,0 +1,147 @@
+import type { AddressInfo } from "node:net";
+
+import { checkAccountChange, type AccountChange } from "./accounts.ts";
+import type { Attempt } from "./attempt-log.ts";
+import { checkCapacity, type Capacity } from "./capacity.ts";
+import { checkFields, refuse, SimulatorConfigError } from "./checks.ts";
+import { createEngine, type SimulatorState } from "./engine.ts";
+import type { FaultRule } from "./faults/rules.ts";
+import {
+  checkOptions,
+  checkScenarioOption,
+  checkSeed,
+  checkTimeScale,
+  type SimulatorOptions,
+} from "./options.ts";
+import type { ChatRequest } from "./request/types.ts";
+import { createRouter } from "./router.ts";
+import type { Scenario } from "./scenario/scenario.ts";
+import { createFetch } from "./sink/fetch-sink.ts";
+import { createHttpServer } from "./sink/http-server.ts";
+import { expectedText, type ExpectedText } from "./text/answer.ts";
+import { verifyText, type ReceivedText, type Verdict } from "./text/verify.ts";
+
+/** What can be changed while the simulator runs. */
+export interface ConfigChange {
+  capacity?: Partial<Capacity>;
+  timeScale?: number;
+}
+
+/** A running simulator. */
+export interface Simulator {
+  /** `http://127.0.0.1:<port>`, the base URL for clients. */
+  readonly url: string;
+  readonly port: number;
+  /** A key that is let in: the first one of the first account. */
+  readonly key: string;
+  /** Reaches the simulator without a socket: the same bytes, any host name in the URL. */
+  readonly fetch: typeof fetch;
+  state(): SimulatorState;
+  /** Ended attempts, in the order they ended; the oldest are forgotten. `since` is the last `seq` already seen. */
+  attempts(filter?: { since?: number; scope?: string }): readonly Attempt[];
+  /** Adds rules, behind those that are there. Returns their ids. */
+  addFault(rule: FaultRule | readonly FaultRule[]): string[];
+  removeFault(id: string): boolean;
+  /** Removes all rules, also those given at the start; a scenario keeps its own. */
+  clearFaults(): void;
+  /** Plays a scenario from now on; `null` ends the one that plays. */
+  playScenario(scenario: Scenario | string | null): void;
+  configure(change: ConfigChange): void;
+  changeAccount(id: string, change: AccountChange): void;
+  /**
+   * Back to the state right after the start: time 0, the options as given (with another seed, if you like), an empty
+   * log. Open connections are broken.
+   */
+  reset(change?: { seed?: number }): void;
+  /** `expectedText` with this simulator's seed and lengths. */
+  expectedText(request: ChatRequest, options?: { tokens?: string }): ExpectedText;
+  /** `verifyText` with this simulator's seed and lengths. */
+  verifyText(request: ChatRequest, received: string | ReceivedText, options?: { tokens?: string }): Verdict;
+  /** Breaks every connection and frees the port. Calling it again returns the same promise. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a DeepSeek on 127.0.0.1 that can be made busy, slow and broken. Same seed and same requests per scope give
+ * the same bytes. Rejects with `SimulatorConfigError` when an option is wrong, before anything is started.
+ *
+ * @example
+ * const simulator = await startSimulator({ seed: 7, timeScale: 0.01, scenario: "busy-evening" });
+ * // … point a client at simulator.url with simulator.key …
+ * await simulator.close();
+ */
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+  const settings = checkOptions(options);
+  let { seed } = settings;
+  let engine = createEngine(settings, settings.timeScale);
+  let closing: Promise<void> | undefined;
+
+  const textOptions = (given: { tokens?: string } | undefined) => ({ ...settings.text, seed, ...given });
+
+  const methods = {
+    state: () => engine.state(),
+    attempts: (filter?: { since?: number; scope?: string }) => engine.log.read(filter),
+    addFault: (rule: FaultRule | readonly FaultRule[]) =>
+      engine.addFaults(Array.isArray(rule) ? rule : [rule]),
+    removeFault: (id: string) => engine.removeFault(id),
+    clearFaults: () => engine.clearFaults(),
+    playScenario: (scenario: Scenario | string | null) =>
+      engine.play(checkScenarioOption(scenario ?? undefined)),
+    configure(change: ConfigChange) {
+      checkFields("config", change, ["capacity", "timeScale"]);
+      const capacity = checkCapacity("config.capacity", change.capacity ?? {});
+      const scale = change.timeScale === undefined ? undefined : checkTimeScale(change.timeScale);
+      engine.setCapacity(capacity);
+      if (scale !== undefined) engine.clock.setScale(scale);
+    },
+    changeAccount(id: string, change: AccountChange) {
+      const account = engine.account(id);
+      const ids = settings.accounts.map((known) => known.id);
+      if (account === undefined) refuse("account", id, `one of ${ids.join(", ")}`, `"${ids[0]}"`);
+      account.change(checkAccountChange(`accounts.${id}`, change));
+    },
+    reset(change: { seed?: number } = {}) {
+      checkFields("reset", change, ["seed"]);
+      if (change.seed !== undefined) seed = checkSeed(change.seed);
+      engine.stop();
+      engine = createEngine({ ...settings, seed }, settings.timeScale);
+    },
+  };
+
+  const answer = createRouter(() => engine, methods);
+  const server = createHttpServer(answer);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      engine.stop();
+      if (error.code !== "EADDRINUSE") return reject(error);
+      reject(
+        new SimulatorConfigError(
+          `port: ${settings.port} is in use; write another one, or 0 for any free port`,
+        ),
+      );
+    });
+    server.listen(settings.port, "127.0.0.1", resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    key: settings.accounts[0]?.keys[0] ?? "",
+    fetch: createFetch((call, sink) => {
+      if (closing === undefined) answer(call, sink);
+      else sink.reset();
+    }),
+    ...methods,
+    expectedText: (request, given) => expectedText(request, textOptions(given)),
+    verifyText: (request, received, given) => verifyText(request, received, textOptions(given)),
+    close() {
+      closing ??= new Promise((resolve) => {
+        engine.stop();
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,31 @@
+/** Where an answer is written to: a socket, or a `Response` in the same process. The simulator knows nothing else of HTTP. */
+export interface Sink {
+  /** Status line and headers. Exactly once, before anything else; they leave with the first write, or with `flush`. */
+  head(status: number, headers: Readonly<Record<string, string>>): void;
+  /** Sends the headers although there is no body yet. */
+  flush(): void;
+  /** One write; on a socket that is one HTTP chunk. */
+  write(text: string): void;
+  /** The proper end. */
+  end(): void;
+  /** Breaks the connection (TCP RST), after what was written has left. */
+  reset(): void;
+  /** Tells when the client leaves before the end. Called at most once, never after `end` or `reset`. */
+  onClientGone(gone: () => void): void;
+}
+
+/** A request, as far as the simulator looks at it. Header names are lower case. */
+export interface IncomingCall {
+  readonly method: string;
+  /** Path without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** The whole body; undefined when it is too large. */
+  readonly body: string | undefined;
+}
+
+/** Answers one call. */
+export type Answering = (call: IncomingCall, sink: Sink) => void;
+
+export const maximumBodyBytes: number = 32 * 1024 * 1024;

@@ -1,0 +1,35 @@
+import type { Account } from "./accounts.ts";
+import type { AttemptLog } from "./attempt-log.ts";
+import type { Capacity } from "./capacity.ts";
+import type { Clock } from "./clock.ts";
+import type { CheckedAction } from "./faults/action.ts";
+import type { RuleFacts } from "./faults/rules.ts";
+import type { Model } from "./models.ts";
+import type { Replica } from "./replica.ts";
+import type { Rng } from "./rng.ts";
+import type { LengthSettings } from "./text/lengths.ts";
+
+/** Who asks: an account and the end of its key, or why nobody. */
+export type Identity =
+  | { account: Account; keyTail: string }
+  | { key: "missing" }
+  | { key: "invalid"; given: string };
+
+/** Everything that requests share. */
+export interface World {
+  readonly clock: Clock;
+  readonly seed: number;
+  readonly models: ReadonlyMap<string, Model>;
+  readonly replica: Replica;
+  readonly log: AttemptLog;
+  readonly text: LengthSettings;
+  /** Requests that are not over; `abandon` breaks their connection and leaves no trace. */
+  readonly live: Set<{ abandon(): void }>;
+  /** The limits in force now. */
+  capacity(): Capacity;
+  identify(authorization: string | undefined): Identity;
+  /** How many requests with this scope came before. */
+  countOf(scope: string): number;
+  /** The fault that the rules hold for a request. */
+  faultFor(facts: RuleFacts, rngFor: (purpose: string) => Rng): CheckedAction | undefined;
+}
