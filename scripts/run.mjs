@@ -103,11 +103,11 @@ function start(program, node = process.execPath) {
 }
 
 const TASKS = {
-  test: () => turboWithCounts(["test", "//#test:repo"]),
+  test: () => turboWithCounts(["test"]),
 
   check() {
-    const repository = ["//#format:check", "//#lint", "//#knip", "//#changeset:check", "//#test:repo"];
-    turboWithCounts([...repository, "typecheck", "test", "build", "pack:check", "//#packed"]);
+    const repository = ["//#format:check", "//#lint", "//#knip", "//#changeset:check"];
+    turboWithCounts([...repository, "typecheck", "test", "build", "pack:check", "packed"]);
   },
 
   demo() {
@@ -136,7 +136,7 @@ const TASKS = {
       const folder = nodeFolder(line, env);
       if (!folder) process.exit(1);
       console.log(`\n=== Node ${NODE_VERSIONS[line]}`);
-      turboWithCounts(["test", "//#test:repo"], {
+      turboWithCounts(["test"], {
         env: { BREAKWATER_NODE_LINE: String(line), ...onPath(folder) },
       });
     }

@@ -8,8 +8,8 @@ import { fencesOfMarkdown, fencesOfSource } from "./docs/fences.ts";
 import { moduleOf } from "./docs/module.ts";
 import { filesBelow, isTest, packages, pages, read, root } from "./support/repository.ts";
 
-// Inside the repository, so that imports resolve to the real packages.
-const out = join(root, ".cache", "doctest");
+// Inside this package, so that imports resolve to what it depends on.
+const out = join(root, "test", ".cache", "doctest");
 
 const fences = [
   ...pages.flatMap((file) => fencesOfMarkdown(file, read(file))),
@@ -28,7 +28,7 @@ mkdirSync(out, { recursive: true });
 writeFileSync(
   join(out, "tsconfig.json"),
   JSON.stringify({
-    extends: "../../tsconfig.base.json",
+    extends: "../../../tsconfig.base.json",
     compilerOptions: {
       allowJs: true,
       // A page is compiled as in a project that is strict, but not as strict as this one.

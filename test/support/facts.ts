@@ -4,7 +4,7 @@ import { parseSync } from "vite";
 
 /**
  * What a source file imports and which globals it names, as short strings that a rule can match:
- * `import node:fs`, `import packages/core/src/call.ts`, `setTimeout`, `Date.now`, `new Date`.
+ * `import node:fs`, `import ./packages/core/src/call.ts`, `setTimeout`, `Date.now`, `new Date`.
  */
 export interface Fact {
   readonly text: string;
@@ -59,7 +59,7 @@ export function factsOf(path: string, source: string): Fact[] {
       const specifier = valueOf(node["source"]);
       if (specifier !== undefined)
         add(
-          `import ${specifier.startsWith(".") ? posix.join(posix.dirname(path), specifier) : specifier}`,
+          `import ${specifier.startsWith(".") ? `./${posix.join(posix.dirname(path), specifier)}` : specifier}`,
           node,
         );
     }
