@@ -1,0 +1,463 @@
+import type { Duration } from "./duration.ts";
+import type { Any, Host, Policy } from "./handler.ts";
+import type { Mark, Watcher } from "./marks.ts";
+import type { Ending, Failed, Meta, Outcome, Usage } from "./outcome.ts";
+import type { CancelTimer, Runtime } from "./runtime.ts";
+import { followSignal, linkSignal } from "./signals.ts";
+import type { FunctionContext } from "./upstream.ts";
+
+/** Which calls go first where there is a queue. */
+export type Priority = "interactive" | "batch";
+
+/** What a caller says of a call, beside the request. What is not said here is taken from the call context, if there is one. */
+export interface CallOptions {
+  /** Aborting it cancels the call; `signal.reason` comes back unchanged. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whose call it is. Caches are kept apart by it. */
+  readonly tenant?: string | undefined;
+  /** @default "interactive" */
+  readonly priority?: Priority | undefined;
+  /** How long, from now, an answer is of use. No wait of ours exceeds it. */
+  readonly deadline?: Duration | undefined;
+  /** Appears in events, errors and `x-breakwater-*` headers. */
+  readonly callId?: string | undefined;
+  /** Expected tokens, where the upstream cannot tell. */
+  readonly cost?: Usage | undefined;
+}
+
+export interface ForkOptions<Req> {
+  readonly request?: Req;
+  /** 1 for the first. */
+  readonly attempt?: number;
+  /** Targets that a balancer should not pick again. */
+  readonly avoid?: readonly string[];
+  /** Nothing around it ends it: a single flight outlives its leader. Drained by `close()`. */
+  readonly detached?: boolean;
+}
+
+/** What an attempt has in common with all others of the same call. */
+export interface Trip {
+  readonly host: Host;
+  readonly meta: Meta;
+  readonly tenant: string | undefined;
+  readonly priority: Priority;
+  readonly cost: Usage | undefined;
+  /** When the call came in; monotonic ms. */
+  readonly startedAt: number;
+  /** What a pipeline was asked to execute. */
+  readonly task: ((context: FunctionContext) => unknown) | undefined;
+}
+
+type Finalizer = (ending: Ending) => void;
+
+interface Hold {
+  readonly f: Finalizer;
+  readonly graceMs: number;
+  done: boolean;
+}
+
+/** Policies that act on a call, innermost first. Forks share the tail. */
+interface Entered {
+  readonly policy: Policy;
+  readonly outer: Entered | undefined;
+}
+
+/** How an abort concludes the attempt that owns the clock; what runs inside it is merely cancelled. */
+export type AbortVerdict = Omit<Failed, "meta">;
+
+const RUNNING = 0;
+/** Answered with a stream that is still being read. */
+const STREAMING = 1;
+/** The verdict is known: `defer` has run. */
+const JUDGED = 2;
+/** The work has stopped as well: `hold` has run. */
+const STOPPED = 3;
+
+/**
+ * One attempt at a request: where cancellation, progress and clean-up meet. A client makes the first one, every
+ * `around` forks further ones inside it. It ends exactly once, in two moments: when its verdict is known (`defer`)
+ * and when its work has really stopped (`hold`).
+ */
+export class Call<Req> {
+  readonly request: Req;
+  readonly trip: Trip;
+  readonly parent: Call<Any> | undefined;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /** Targets that a balancer should not pick again. */
+  readonly avoid: readonly string[];
+  /** Whether nothing around it ends it. */
+  readonly detached: boolean;
+
+  /** When it left for the upstream; undefined if it never did. Monotonic ms, as are all times here. */
+  dispatchedAt: number | undefined = undefined;
+  firstTokenAt: number | undefined = undefined;
+  /** Set by the upstream as soon as it is known, also in the middle of a stream. */
+  usage: Usage | undefined = undefined;
+  /** Last moment at which an answer is of use; `Infinity` when nobody said. */
+  deadline: number;
+
+  // Undefined until somebody needs it: most calls need little of it.
+  #state: typeof RUNNING | typeof STREAMING | typeof JUDGED | typeof STOPPED = RUNNING;
+  #controller: AbortController | undefined = undefined;
+  #aborted = false;
+  #reason: unknown = undefined;
+  #verdict: AbortVerdict | undefined = undefined;
+  #abortListeners: Set<(reason: unknown) => void> | undefined = undefined;
+  #interrupt: ((outcome: Outcome<Any>) => void) | undefined = undefined;
+  #deferred: Finalizer[] | undefined = undefined;
+  #holds: Hold[] | undefined = undefined;
+  #watchers: Watcher[] | undefined = undefined;
+  #work: Promise<unknown> | undefined = undefined;
+  #stream: Promise<Ending> | undefined = undefined;
+  #result: Outcome<Any> | undefined = undefined;
+  #ending: Ending | undefined = undefined;
+  #entered: Entered | undefined;
+  // Attempts that run inside this one: a linked list, since nearly always there is one at a time.
+  #firstChild: Call<Any> | undefined = undefined;
+  #next: Call<Any> | undefined = undefined;
+  #previous: Call<Any> | undefined = undefined;
+
+  constructor(request: Req, trip: Trip, parent: Call<Any> | undefined, options: ForkOptions<Any>) {
+    this.request = request;
+    this.trip = trip;
+    this.parent = parent;
+    this.attempt = options.attempt ?? 1;
+    this.avoid = options.avoid ?? parent?.avoid ?? NOBODY;
+    this.detached = options.detached === true;
+    this.deadline = parent?.deadline ?? Infinity;
+    this.#entered = parent === undefined ? undefined : parent.#entered;
+    if (parent !== undefined && !this.detached) parent.#adopt(this);
+  }
+
+  get id(): string {
+    return this.trip.meta.callId;
+  }
+  get tenant(): string | undefined {
+    return this.trip.tenant;
+  }
+  get priority(): Priority {
+    return this.trip.priority;
+  }
+  /** One object, shared by all attempts of the call and given out with its outcome. */
+  get meta(): Meta {
+    return this.trip.meta;
+  }
+  get host(): Host {
+    return this.trip.host;
+  }
+  get runtime(): Runtime {
+    return this.trip.host.runtime;
+  }
+
+  // --- Cancellation ---
+
+  /** Fires when the caller leaves or a clock around this attempt runs out. Made when it is first read: most handlers never do. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      linkSignal(this.#controller.signal, this);
+      if (this.#aborted) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+  /** The reason of the abort, as it was given. */
+  get reason(): unknown {
+    return this.#reason;
+  }
+  /** Whether the verdict is known. Work may still go on. */
+  get ended(): boolean {
+    return this.#state >= JUDGED;
+  }
+
+  /**
+   * Ends the attempt now, whatever its work does. With a `verdict` it comes to that failure (for the clock that owns
+   * it), without one it is cancelled; what runs inside it is cancelled either way.
+   */
+  abort(reason: unknown, verdict?: AbortVerdict): void {
+    if (this.#aborted || this.#state >= JUDGED) return;
+    this.#aborted = true;
+    this.#reason = reason;
+    this.#verdict = verdict;
+    this.#controller?.abort(reason);
+    this.#abortChildren(undefined, reason);
+    if (this.#abortListeners !== undefined) for (const listener of this.#abortListeners) listener(reason);
+    // Before it began, there is nothing to interrupt: attempt() looks at `aborted` first.
+    if (this.#state === RUNNING) this.#interrupt?.(this.abortOutcome());
+    else {
+      this.leaves(this.#stream as Promise<Ending>);
+      this.finish(this.abortOutcome());
+    }
+  }
+
+  /** What the abort makes of this attempt. */
+  abortOutcome(): Outcome<never> {
+    const { meta } = this.trip;
+    return this.#verdict === undefined ? { status: "cancelled", reason: this.#reason, meta } : { ...this.#verdict, meta };
+  }
+
+  /** Calls `f` when the attempt is aborted, at once if it was. @returns a function that takes it back. */
+  onAbort(f: (reason: unknown) => void): () => void {
+    if (this.#aborted) {
+      f(this.#reason);
+      return nothing;
+    }
+    const listeners = (this.#abortListeners ??= new Set());
+    listeners.add(f);
+    return () => void listeners.delete(f);
+  }
+
+  /** Cancels the call when `signal` fires. One listener per signal, however many calls share it. */
+  follow(signal: AbortSignal): void {
+    if (signal.aborted) this.abort(signal.reason);
+    else this.defer(followSignal(signal, this));
+  }
+
+  // --- Time ---
+
+  /** Milliseconds until the deadline, never negative; `Infinity` without one. */
+  get remainingMs(): number {
+    return this.deadline === Infinity ? Infinity : Math.max(0, this.deadline - this.runtime.now());
+  }
+
+  /** Brings the deadline forward for this attempt and what is inside it; never back. */
+  limitDeadline(at: number): void {
+    if (at < this.deadline) this.deadline = at;
+  }
+
+  /** Resolves after `ms`, or as soon as the attempt is aborted; look at `aborted` then. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      let forget = nothing;
+      const cancel = this.runtime.setTimer(ms, () => {
+        forget();
+        resolve();
+      });
+      forget = this.onAbort(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** A timer that is gone when the verdict is known. */
+  timer(ms: number, f: () => void): CancelTimer {
+    const cancel = this.runtime.setTimer(ms, f);
+    this.defer(cancel);
+    return cancel;
+  }
+
+  // --- Progress ---
+
+  /** Tells progress to whoever watches this attempt, or one that it is part of. */
+  mark(mark: Mark): void {
+    if (this.#state >= JUDGED) return;
+    const at = this.runtime.now();
+    let call: Call<Any> | undefined = this as Call<Any>;
+    let told: Meta | undefined;
+    while (call !== undefined) {
+      if (mark === "dispatched" && call.meta !== told) call.meta.attempts++;
+      told = call.meta;
+      call.#marked(mark, at);
+      call = call.detached ? undefined : call.parent;
+    }
+  }
+
+  #marked(mark: Mark, at: number): void {
+    if (mark === "dispatched") this.dispatchedAt ??= at;
+    else if (mark === "token" && this.firstTokenAt === undefined) {
+      this.firstTokenAt = at;
+      this.meta.firstTokenMs ??= at - this.trip.startedAt;
+    }
+    if (this.#watchers !== undefined) for (const watcher of this.#watchers) watcher(mark, at);
+  }
+
+  /** Sees the marks of this attempt and of those inside it. */
+  watch(watcher: Watcher): void {
+    (this.#watchers ??= []).push(watcher);
+  }
+
+  // --- Clean-up ---
+
+  /** Runs `f` once, when the verdict is known, the last one first; at once if it is. A throw becomes an event. */
+  defer(f: Finalizer): void {
+    if (this.#state >= JUDGED) this.#run(f);
+    else (this.#deferred ??= []).push(f);
+  }
+
+  /**
+   * Runs `f` once, when the work has really stopped. That is later than `defer` if a clock answered the caller while
+   * work that ignores its signal runs on, but at most `graceMs` later.
+   */
+  hold(f: Finalizer, graceMs: number): void {
+    if (this.#state === STOPPED) this.#run(f);
+    else if (this.#state === JUDGED) this.#release([{ f, graceMs, done: false }]);
+    else (this.#holds ??= []).push({ f, graceMs, done: false });
+  }
+
+  /** What the attempt came to; undefined while it runs. */
+  get ending(): Ending | undefined {
+    if (this.#ending === undefined && this.#result !== undefined) this.#ending = endingOf(this.#result, this);
+    return this.#ending;
+  }
+
+  // --- Attempts inside, and policies around ---
+
+  /** A further attempt inside this one. Give it to `next`. */
+  fork(options: ForkOptions<Req> = {}): Call<Req> {
+    return new Call("request" in options ? (options.request as Req) : this.request, this.trip, this, options);
+  }
+
+  /** False if this policy instance acts on the call already: in a client inside a client it counts once. */
+  enter(policy: Policy): boolean {
+    for (let entry = this.#entered; entry !== undefined; entry = entry.outer) if (entry.policy === policy) return false;
+    this.#entered = { policy, outer: this.#entered };
+    return true;
+  }
+
+  /** Whether a policy of this kind acts on the call already. */
+  within(kind: string): boolean {
+    for (let entry = this.#entered; entry !== undefined; entry = entry.outer) {
+      if (entry.policy.kind === kind) return true;
+    }
+    return false;
+  }
+
+  #adopt(child: Call<Any>): void {
+    if (this.#aborted) child.abort(this.#reason);
+    child.#next = this.#firstChild;
+    if (this.#firstChild !== undefined) this.#firstChild.#previous = child;
+    this.#firstChild = child;
+  }
+
+  #orphan(child: Call<Any>): void {
+    if (child.#previous !== undefined) child.#previous.#next = child.#next;
+    else if (this.#firstChild === child) this.#firstChild = child.#next;
+    if (child.#next !== undefined) child.#next.#previous = child.#previous;
+  }
+
+  #abortChildren(except: Promise<Ending> | undefined, reason: unknown): void {
+    let child = this.#firstChild;
+    while (child !== undefined) {
+      const next: Call<Any> | undefined = child.#next;
+      if (except === undefined || child.#stream !== except) child.abort(reason);
+      child = next;
+    }
+  }
+
+  // --- For attempt.ts alone, which starts and concludes every call ---
+
+  /** `interrupt` is told what the call came to when it is aborted while its handler still runs. */
+  begin(interrupt: (outcome: Outcome<Any>) => void): void {
+    this.#interrupt = interrupt;
+    // It may have been aborted in the synchronous part of its handler, when there was nobody to interrupt.
+    if (this.#aborted) interrupt(this.abortOutcome());
+  }
+
+  /** Work that an early verdict leaves behind, here and for everybody around: their permits wait for it too. */
+  leaves(work: Promise<unknown>): void {
+    let call: Call<Any> | undefined = this as Call<Any>;
+    while (call !== undefined) {
+      call.#work = call.#work === undefined ? work : Promise.allSettled([call.#work, work]);
+      call = call.detached ? undefined : call.parent;
+    }
+  }
+
+  /** The handler has come to `outcome`. Attempts inside that it did not use are ended with it. */
+  conclude(outcome: Outcome<Any>): void {
+    if (this.#state !== RUNNING) return;
+    const end = outcome.status === "answered" ? outcome.end : undefined;
+    if (this.#firstChild !== undefined) this.#abortChildren(end, DISCARDED);
+    if (end === undefined) {
+      this.finish(outcome);
+      return;
+    }
+    this.#state = STREAMING;
+    this.#stream = end;
+    this.#interrupt = undefined;
+    void end.then((ending) => {
+      this.#ending ??= ending;
+      this.finish(outcome);
+    });
+  }
+
+  /** The verdict, once. */
+  finish(outcome: Outcome<Any>): void {
+    if (this.#state >= JUDGED) return;
+    this.#state = JUDGED;
+    this.#result = outcome;
+    this.#interrupt = undefined;
+    this.#abortListeners = undefined;
+    this.#watchers = undefined;
+    if (this.parent !== undefined && !this.detached) this.parent.#orphan(this);
+    const deferred = this.#deferred;
+    this.#deferred = undefined;
+    if (deferred !== undefined) for (let i = deferred.length - 1; i >= 0; i--) this.#run(deferred[i] as Finalizer);
+    const holds = this.#holds;
+    this.#holds = undefined;
+    if (this.#work === undefined) this.#state = STOPPED;
+    if (holds !== undefined) this.#release(holds);
+  }
+
+  /** Runs holds as soon as the work has stopped, each no later than its grace. */
+  #release(holds: readonly Hold[]): void {
+    const release = (hold: Hold): void => {
+      if (hold.done) return;
+      hold.done = true;
+      this.#run(hold.f);
+    };
+    const releaseAll = (): void => {
+      for (let i = holds.length - 1; i >= 0; i--) release(holds[i] as Hold);
+    };
+    if (this.#work === undefined) {
+      releaseAll();
+      return;
+    }
+    const timers = holds.map((hold) => this.runtime.setTimer(hold.graceMs, () => release(hold)));
+    const stopped = (): void => {
+      this.#state = STOPPED;
+      for (const cancel of timers) cancel();
+      releaseAll();
+    };
+    this.#work.then(stopped, stopped);
+  }
+
+  #run(f: Finalizer): void {
+    try {
+      f(this.ending as Ending);
+    } catch (error) {
+      this.host.events.emit({ type: "callback-throw", where: "finalizer", error, callId: this.id });
+    }
+  }
+}
+
+function endingOf(outcome: Outcome<Any>, call: Call<Any>): Ending {
+  const times = {
+    endedAt: call.runtime.now(),
+    ...(call.dispatchedAt !== undefined && { dispatchedAt: call.dispatchedAt }),
+    ...(call.firstTokenAt !== undefined && { firstTokenAt: call.firstTokenAt }),
+    ...(call.usage !== undefined && { usage: call.usage }),
+  };
+  switch (outcome.status) {
+    case "answered":
+      return { status: "answered", ...times };
+    case "failed": {
+      const { meta: _, ...verdict } = outcome;
+      return { ...verdict, ...times };
+    }
+    case "refused":
+      return { status: "refused", error: outcome.refusal, ...times };
+    case "cancelled":
+      return { status: "cancelled", error: outcome.reason, ...times };
+  }
+}
+
+const NOBODY: readonly string[] = [];
+const nothing = (): void => {};
+
+/** The reason with which an answer that nobody wants is cancelled: a hedge that lost, a result that was retried. */
+export const DISCARDED: unique symbol = Symbol("breakwater: discarded");

@@ -1,0 +1,91 @@
+import type { ClockName } from "./errors.ts";
+import type { Ending, Refusal } from "./outcome.ts";
+
+interface At {
+  /** Name of the client or pipeline. */
+  readonly client: string;
+  readonly callId?: string;
+  /** Monotonic milliseconds of the runtime. */
+  readonly at: number;
+}
+
+/** What happens, as it happens. Noun-verb, one union: subscribe once and see everything. Never a key, a prompt or an answer. */
+export type BreakwaterEvent = At &
+  (
+    | { readonly type: "call-start" }
+    | { readonly type: "call-end"; readonly ending: Ending; readonly attempts: number }
+    | { readonly type: "attempt-start"; readonly attempt: number; readonly target?: string }
+    | { readonly type: "attempt-end"; readonly attempt: number; readonly ending: Ending; readonly target?: string }
+    | { readonly type: "call-refused"; readonly refusal: Refusal }
+    /** A policy in shadow would have refused; the call went on. */
+    | { readonly type: "would-refuse"; readonly refusal: Refusal }
+    | { readonly type: "retry-wait"; readonly policy: string; readonly attempt: number; readonly ms: number }
+    /** No further attempt, and why. */
+    | {
+        readonly type: "retry-stop";
+        readonly policy: string;
+        readonly attempt: number;
+        readonly because: "attempts" | "budget" | "deadline" | "nested";
+      }
+    | { readonly type: "breaker-open"; readonly policy: string; readonly key: string; readonly openForMs: number }
+    | { readonly type: "breaker-half-open"; readonly policy: string; readonly key: string }
+    | { readonly type: "breaker-close"; readonly policy: string; readonly key: string }
+    | { readonly type: "clock-ran-out"; readonly policy: string; readonly clock: ClockName; readonly ms: number }
+    | { readonly type: "fallback-use"; readonly policy: string; readonly to: string }
+    | { readonly type: "cache-read"; readonly policy: string; readonly result: "hit" | "stale" | "miss" | "join" }
+    | { readonly type: "cache-refresh"; readonly policy: string; readonly ok: boolean }
+    | { readonly type: "queue-wait"; readonly policy: string; readonly ms: number }
+    | { readonly type: "store-fail"; readonly policy: string; readonly error: unknown }
+    | { readonly type: "options-update"; readonly policy: string }
+    /** A callback of the user's threw where its result is not needed; nothing else changed. */
+    | { readonly type: "callback-throw"; readonly where: string; readonly error: unknown }
+    /** Something that is allowed, and hardly meant. */
+    | { readonly type: "hint"; readonly message: string }
+  );
+
+export type EventType = BreakwaterEvent["type"];
+export type EventOf<T extends EventType> = Extract<BreakwaterEvent, { readonly type: T }>;
+export type Listener = (event: BreakwaterEvent) => void;
+
+/** Distributes over the union, which `Omit` alone does not. */
+type Unstamped<E> = E extends unknown ? Omit<E, keyof At> & { readonly callId?: string } : never;
+
+/** Where events go. Ask `listening` before building one: with nobody there an event costs one comparison. */
+export interface EventSink {
+  readonly listening: boolean;
+  emit(event: Unstamped<BreakwaterEvent>): void;
+}
+
+export interface EventHub extends EventSink {
+  /** @returns a function that removes exactly this subscription. */
+  subscribe(listener: Listener): () => void;
+}
+
+export function createEventHub(client: string, now: () => number): EventHub {
+  // Copied on change, so that a listener may come or go while an event is being told.
+  let listeners: readonly { readonly tell: Listener }[] = [];
+  return {
+    get listening() {
+      return listeners.length > 0;
+    },
+    emit(event) {
+      if (listeners.length === 0) return;
+      const stamped = { ...event, client, at: now() } as BreakwaterEvent;
+      for (const { tell } of listeners) {
+        try {
+          tell(stamped);
+        } catch (error) {
+          // Told to the others, but never for their own failure: that would go on for ever.
+          if (event.type !== "callback-throw") this.emit({ type: "callback-throw", where: "listener", error });
+        }
+      }
+    },
+    subscribe(tell) {
+      const entry = { tell };
+      listeners = [...listeners, entry];
+      return () => {
+        listeners = listeners.filter((other) => other !== entry);
+      };
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import type { Call } from "./call.ts";
+import type { EventSink } from "./events.ts";
+import type { Mark } from "./marks.ts";
+import type { Outcome, Usage } from "./outcome.ts";
+import type { RetryBudget } from "./policies/retry/budget.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** A value, or a promise of it. What is in memory answers now, what is in Redis answers later; callers treat both alike. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** The one type that everything else is made of: a call goes in, an outcome comes out. It does not throw. */
+export type Handler<Req, Res> = (call: Call<Req>) => MaybePromise<Outcome<Res>>;
+
+// oxlint-disable-next-line typescript/no-explicit-any -- a policy that does not care fits every client; see test/types.test-d.ts
+export type Any = any;
+
+/**
+ * Turns one handler into another. Its state lives in the policy, so one breaker can protect two clients.
+ * Write one with `guard` or `around` rather than by hand.
+ */
+export interface Policy<Req = Any, Res = Any> {
+  /** What it is, in kebab-case: `retry`, `rate-limit`. */
+  readonly kind: string;
+  /** Which one it is; events, refusals and `describe()` say it. */
+  readonly name: string;
+  apply(next: Handler<Req, Res>, host: Host): Handler<Req, Res>;
+  /** The effective options, valid as configuration again. */
+  describe?(): Readonly<Record<string, unknown>>;
+  /** The state of this moment, as plain data; a copy. */
+  snapshot?(): unknown;
+  /** Changes options while calls run. Validated first and applied whole or not at all; windows, permits and budgets stay. */
+  update?(options: Readonly<Record<string, unknown>>): void;
+  /** The policies that a pipeline is made of, outermost first. */
+  readonly parts?: readonly Policy<Req, Res>[];
+}
+
+/** What a client offers the policies that are applied inside it. */
+export interface Host {
+  readonly name: string;
+  readonly runtime: Runtime;
+  readonly events: EventSink;
+  /** What the upstream says of itself; `undefined` when the upstream is only known at each call. */
+  readonly traits: UpstreamTraits<Any, Any> | undefined;
+  /** One budget per client, shared by retries and hedges, so that together they cannot multiply the load. */
+  readonly budget: RetryBudget;
+  /** Counts a detached call among those that `drain()` waits for. */
+  track(call: Call<Any>): void;
+}
+
+/** What an upstream says of itself, so that policies need not know it. Travels with it through `createClient`. */
+export interface UpstreamTraits<Req, Res> {
+  /** What `describe()`, events and `meta.target` call it. */
+  readonly name?: string;
+  /** Canonical identity of a request: equal keys may share one answer. `undefined`: this request is not cacheable. */
+  readonly key?: (request: Req) => string | undefined;
+  /** Tokens that this request may use at most, to be reserved before it is sent. */
+  readonly cost?: (request: Req) => Usage;
+  /** How an answer is stored and given out again. Without it a stream is stored as the list of its items. */
+  readonly codec?: Codec<Res>;
+  /** Which marks it makes. A clock over a mark that never comes is refused at construction. */
+  readonly marks?: readonly Mark[];
+}
+
+/** Turns answers into stored values and back; see `cache`. */
+export interface Codec<Res> {
+  /** Size in bytes, for the cache's bound. */
+  size?(value: Res): number;
+  /** Whether this complete answer may be given to somebody else. */
+  storable?(value: Res): boolean;
+  /** A copy, so that a reader who changes an answer does not change the next reader's. */
+  copy?(value: Res): Res;
+}
+
+/** A handler that really calls something, together with what it says of itself. */
+export type Upstream<Req, Res> = Handler<Req, Res> & { readonly traits?: UpstreamTraits<Req, Res> };
+
+export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
+  return (
+    typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
+  );
+}
+
+/**
+ * `f(value)` now, or when the promise resolves: what is in memory costs no microtask.
+ * Not named `then`: a module that exports `then` is a thenable, and `await import()` of it never ends well.
+ */
+export function chain<T, U>(value: MaybePromise<T>, f: (value: T) => MaybePromise<U>): MaybePromise<U> {
+  return isPromise(value) ? value.then(f) : f(value);
+}

@@ -1,0 +1,164 @@
+import { attempt } from "./attempt.ts";
+import { Call, type CallOptions, type Trip } from "./call.ts";
+import { flatten } from "./compose.ts";
+import { currentContext } from "./context.ts";
+import { type Description, describePolicies } from "./describe.ts";
+import { milliseconds, show } from "./duration.ts";
+import { ConfigError, TimedOutError } from "./errors.ts";
+import { createEventHub, type Listener } from "./events.ts";
+import type { Any, Handler, Host, MaybePromise, Policy, UpstreamTraits } from "./handler.ts";
+import { type Meta, type Outcome, refused } from "./outcome.ts";
+import { createRetryBudget, type RetryBudgetOptions } from "./policies/retry/budget.ts";
+import { type Runtime, systemRuntime } from "./runtime.ts";
+import { createScope, type DrainOptions } from "./scope.ts";
+import { callOfSignal } from "./signals.ts";
+
+/** Settings of a client or a pipeline that belong to none of its policies. */
+export interface Settings {
+  /** What events and `describe()` call it. @default the upstream's name */
+  readonly name?: string;
+  /** Time and chance. @default the real ones */
+  readonly runtime?: Runtime;
+  /** The budget that retries and hedges share. */
+  readonly budget?: RetryBudgetOptions;
+}
+
+/** What clients and pipelines can do beside calling. */
+export interface Managed {
+  /** Order and effective options of the policies, and what is probably not meant. */
+  describe(): Description;
+  /** What every policy holds at this moment: plain data, a copy. */
+  snapshot(): Snapshot;
+  /** Subscribes to everything that happens. @returns a function that removes exactly this subscription. */
+  on(listener: Listener): () => void;
+  /** Refuses new calls, waits for those in flight, and aborts what is left after `withinMs`. */
+  drain(options?: DrainOptions): Promise<void>;
+  /** A drain with little patience: what is in flight has one second. */
+  close(): Promise<void>;
+}
+
+export interface Snapshot {
+  readonly name: string;
+  readonly inFlight: number;
+  readonly draining: boolean;
+  readonly retryBudget: { readonly available: number; readonly ratio: number };
+  readonly policies: readonly { readonly kind: string; readonly name: string; readonly state: unknown }[];
+}
+
+/** What a client and a pipeline are made of: a host for their policies, and a way to run calls in it. */
+export interface Engine {
+  readonly host: Host;
+  readonly policies: readonly Policy[];
+  readonly managed: Managed;
+  /** Runs a new call. `task` is the function of a pipeline's `execute`. */
+  run<Req, Res>(
+    request: Req,
+    options: CallOptions,
+    handler: Handler<Req, Res>,
+    more?: { readonly parent?: Call<Any>; readonly task?: Trip["task"] },
+  ): MaybePromise<Outcome<Res>>;
+}
+
+export function createEngine(
+  given: readonly Policy[],
+  traits: UpstreamTraits<Any, Any> | undefined,
+  settings: Settings,
+): Engine {
+  const policies = flatten(given);
+  for (const policy of policies) {
+    if (typeof (policy as Policy | undefined)?.apply !== "function") {
+      throw new ConfigError(`a policy such as retry() or timeout({ total: "10s" }) is expected, got ${show(policy)}.`);
+    }
+  }
+  const name = settings.name ?? traits?.name ?? "client";
+  const runtime = settings.runtime ?? systemRuntime();
+  const events = createEventHub(name, runtime.now);
+  const budget = createRetryBudget(settings.budget);
+  const host: Host = { name, runtime, events, traits, budget, track: (call) => scope.add(call) };
+  const scope = createScope(runtime, () => new Error(`${name} is closed`));
+  const drain = async (options?: DrainOptions): Promise<void> => scope.drain(options);
+
+  return {
+    host,
+    policies,
+    managed: {
+      describe: () => describePolicies(policies),
+      snapshot: () => ({
+        name,
+        inFlight: scope.size,
+        draining: scope.draining,
+        retryBudget: { available: budget.available(runtime.now()), ratio: budget.ratio },
+        policies: policies.map((policy) => ({ kind: policy.kind, name: policy.name, state: policy.snapshot?.() })),
+      }),
+      on: (listener) => events.subscribe(listener),
+      drain,
+      close: () => drain({ withinMs: 1_000 }),
+    },
+    run(request, options, handler, more = {}) {
+      const context = currentContext();
+      const parent = more.parent ?? callOfSignal(options.signal ?? context?.signal);
+      const meta: Meta = { callId: options.callId ?? parent?.id ?? context?.callId ?? nextId(), attempts: 0 };
+      if (scope.draining) return refused({ by: name, code: "DRAINING" }, meta);
+
+      const now = runtime.now();
+      const call = new Call(
+        request,
+        {
+          host,
+          meta,
+          tenant: options.tenant ?? parent?.tenant ?? context?.tenant,
+          priority: options.priority ?? parent?.priority ?? context?.priority ?? "interactive",
+          cost: options.cost,
+          startedAt: now,
+          task: more.task,
+        },
+        parent,
+        {},
+      );
+      scope.add(call);
+      budget.onCall(now);
+      const signal = options.signal ?? context?.signal;
+      if (signal !== undefined && callOfSignal(signal) !== parent) call.follow(signal);
+      const deadline = deadlineOf(options, context, runtime);
+      if (deadline !== undefined) boundByDeadline(call, deadline);
+      if (events.listening) tellCall(call);
+      return attempt(call, handler);
+    },
+  };
+}
+
+function deadlineOf(
+  options: CallOptions,
+  context: ReturnType<typeof currentContext>,
+  runtime: Runtime,
+): number | undefined {
+  if (options.deadline !== undefined) return milliseconds(options.deadline, "deadline");
+  return context?.deadlineAt === undefined ? undefined : Math.max(0, context.deadlineAt - runtime.wallNow());
+}
+
+/** The caller's own deadline: nobody's fault but his, and neutral to everything inside. */
+function boundByDeadline(call: Call<Any>, ms: number): void {
+  call.limitDeadline(call.runtime.now() + ms);
+  const expire = (): void => {
+    const error = new TimedOutError("deadline", ms, { retryable: false, meta: call.meta });
+    call.abort(error, { status: "failed", error, fault: "caller", retryable: false });
+  };
+  if (ms === 0) expire();
+  else call.timer(ms, expire);
+}
+
+function tellCall(call: Call<Any>): void {
+  const { events } = call.host;
+  const { id: callId, meta } = call;
+  events.emit({ type: "call-start", callId });
+  call.defer((ending) => events.emit({ type: "call-end", callId, ending, attempts: meta.attempts }));
+}
+
+let counter = 0;
+let prefix: string | undefined;
+
+/** Short and unique enough to find a call in a log; not a secret. */
+function nextId(): string {
+  prefix ??= systemRuntime().random().toString(36).slice(2, 8).padEnd(6, "0");
+  return `bw-${prefix}-${(++counter).toString(36)}`;
+}

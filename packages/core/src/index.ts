@@ -1,0 +1,41 @@
+export { attempt, discard } from "./attempt.ts";
+export { type AbortVerdict, Call, type CallOptions, DISCARDED, type ForkOptions, type Priority } from "./call.ts";
+export { type Client, createClient, type Full, type Target, type TargetWithSettings } from "./client.ts";
+export { type CallContext, currentContext, provideContext } from "./context.ts";
+export type { Description, Lint, PolicyDescription } from "./describe.ts";
+export { type Duration, milliseconds } from "./duration.ts";
+export * from "./errors.ts";
+export type { BreakwaterEvent, EventOf, EventSink, EventType, Listener } from "./events.ts";
+export {
+  chain,
+  type Codec,
+  type Handler,
+  type Host,
+  isPromise,
+  type MaybePromise,
+  type Policy,
+  type Upstream,
+  type UpstreamTraits,
+} from "./handler.ts";
+export type { Managed, Settings, Snapshot } from "./host.ts";
+export type { Mark, Watcher } from "./marks.ts";
+export { type OptionReader, readOptions } from "./options.ts";
+export * from "./outcome.ts";
+export { createPipeline, type ExecuteOptions, type Pipeline } from "./pipeline.ts";
+export {
+  around,
+  type AroundSpec,
+  guard,
+  type Judgement,
+  type LocalGuard,
+  type Mode,
+  type Next,
+  type StoreGuard,
+  type Wait,
+} from "./policy.ts";
+export { type Relay, relay, type RelayOptions, StalledReaderError } from "./relay.ts";
+export { type CancelTimer, type Runtime, systemRuntime } from "./runtime.ts";
+export type { DrainOptions } from "./scope.ts";
+export type { DecisionStore } from "./store.ts";
+export { unwrap, verdictOfStatus } from "./thrown.ts";
+export { type FunctionContext, upstream } from "./upstream.ts";

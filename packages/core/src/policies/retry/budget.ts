@@ -1,0 +1,88 @@
+export interface RetryBudgetOptions {
+  /** Retries that are always allowed, per second. @default 10 */
+  readonly perSecond?: number;
+  /** Further retries per call, while failures do not rise with our own load. @default 1 */
+  readonly ratio?: number;
+  /** What `ratio` shrinks to, by halves, while they do. @default 0.1 */
+  readonly minRatio?: number;
+}
+
+/**
+ * How many retries and hedges a client may make in all. A token bucket: each call adds `ratio` tokens, each second
+ * adds `perSecond`, a retry takes one, and nothing is saved for longer than ten seconds.
+ *
+ * Wide on purpose: when an upstream fails half of its calls at random, every retry that is not made is an answer
+ * that is lost. It narrows only when there is a sign that we are the cause: calls came in faster than in the period
+ * before, and more of them failed. Then each period halves the ratio, and each quiet one gives a tenth back.
+ */
+export interface RetryBudget {
+  /** Call this when a call comes in, before any attempt. */
+  onCall(now: number): void;
+  /** Call this when an attempt's verdict is known; refusals and cancellations are neither. */
+  onAttempt(failed: boolean, now: number): void;
+  /** Takes one retry from the budget, if there is one. */
+  take(now: number): boolean;
+  readonly ratio: number;
+  /** Retries that could be made now. */
+  available(now: number): number;
+}
+
+const PERIOD_MS = 10_000;
+/** Fewer attempts in a period say nothing about cause. */
+const ENOUGH = 50;
+
+export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget {
+  const { perSecond = 10, ratio: widest = 1, minRatio = 0.1 } = options;
+  const narrowest = Math.min(minRatio, widest);
+  let ratio = widest;
+  let tokens = perSecond;
+  let refilledAt = 0;
+  let period = { startedAt: 0, calls: 0, attempts: 0, failures: 0 };
+  let before: typeof period | undefined;
+
+  function advance(now: number): void {
+    const elapsed = Math.max(0, now - refilledAt);
+    refilledAt = now;
+    // The cap also holds what calls of the last period brought, so that a burst of failures can use it.
+    const cap = perSecond * (PERIOD_MS / 1_000) + ratio * Math.max(period.calls, before?.calls ?? 0);
+    tokens = Math.min(cap, tokens + (elapsed / 1_000) * perSecond);
+    if (now - period.startedAt >= PERIOD_MS) turn(now);
+  }
+
+  function turn(now: number): void {
+    const comparable = before !== undefined && before.attempts >= ENOUGH && period.attempts >= ENOUGH;
+    if (comparable && before !== undefined) {
+      const faster = period.calls > before.calls * 1.2;
+      const worse = period.failures / period.attempts > before.failures / before.attempts + 0.1;
+      ratio = faster && worse ? Math.max(narrowest, ratio / 2) : Math.min(widest, ratio + widest / 10);
+    }
+    before = period;
+    period = { startedAt: now, calls: 0, attempts: 0, failures: 0 };
+  }
+
+  return {
+    onCall(now) {
+      advance(now);
+      period.calls++;
+      tokens += ratio;
+    },
+    onAttempt(failed, now) {
+      advance(now);
+      period.attempts++;
+      if (failed) period.failures++;
+    },
+    take(now) {
+      advance(now);
+      if (tokens < 1) return false;
+      tokens--;
+      return true;
+    },
+    get ratio() {
+      return ratio;
+    },
+    available(now) {
+      advance(now);
+      return Math.floor(tokens);
+    },
+  };
+}

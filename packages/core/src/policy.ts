@@ -1,0 +1,278 @@
+import { attempt } from "./attempt.ts";
+import type { Call } from "./call.ts";
+import { StoreError } from "./errors.ts";
+import { type Any, chain, type Handler, type Host, isPromise, type MaybePromise, type Policy } from "./handler.ts";
+import { failed, type Outcome, type Refusal, refused } from "./outcome.ts";
+import type { AnyStore } from "./store.ts";
+
+/** `enforce` acts; `shadow` only tells what it would have refused; `off` lets everything pass untouched. */
+export type Mode = "enforce" | "shadow" | "off";
+
+/** Not now: resolves when it is worth asking again, or with the refusal once waiting has become pointless. */
+export interface Wait {
+  readonly wait: () => Promise<Refusal | undefined>;
+}
+
+/** `undefined` admits. */
+export type Judgement = Refusal | Wait | undefined;
+
+/** What every policy has. */
+export interface PolicyBase {
+  readonly name: string;
+  describe?(): Readonly<Record<string, unknown>>;
+  snapshot?(): unknown;
+  update?(options: Readonly<Record<string, unknown>>): void;
+}
+
+/** A guard that decides by itself. */
+export interface LocalGuard<Req> extends PolicyBase {
+  mode?(): Mode;
+  /** Checks against what the upstream says of itself; throws `ConfigError`. Runs when a client is made. */
+  check?(host: Host): void;
+  /** Registers its clean-up with `call.defer` and `call.hold` in the same breath as it admits. */
+  admit(call: Call<Req>): MaybePromise<Judgement>;
+}
+
+/** A guard whose state is in a store: it says what to ask, how to judge the reply and what to settle at the end. */
+export interface StoreGuard<Req, Ask, Reply> extends PolicyBase {
+  mode?(): Mode;
+  check?(host: Host): void;
+  readonly store: { decide(ask: Ask): MaybePromise<Reply>; decideAll?(asks: readonly Ask[]): MaybePromise<readonly Reply[]> };
+  /** Refuses, or waits, without asking the store. */
+  before?(call: Call<Req>): Judgement;
+  ask(call: Call<Req>): Ask;
+  judge(reply: Reply, call: Call<Req>, ask: Ask): Judgement;
+  /** Admitted: registers what is to be given back or recorded. Runs also for a call that was aborted meanwhile; its callbacks run at once then. */
+  settle?(call: Call<Req>, reply: Reply, ask: Ask): void;
+  /** The store cannot decide. `undefined` admits. @default a `StoreError` */
+  unavailable?(error: unknown, call: Call<Req>): MaybePromise<Judgement | StoreError>;
+}
+
+/** @internal */
+export interface GuardPolicy<Req> extends Policy<Req, Any> {
+  readonly [GUARD]: StoreGuard<Req, Any, Any> | LocalGuard<Req>;
+}
+
+/** @internal */
+export const GUARD: unique symbol = Symbol.for("breakwater.guard");
+
+/** @internal */
+export function isGuard(policy: Policy): policy is GuardPolicy<Any> {
+  return GUARD in policy;
+}
+
+/**
+ * A policy that may refuse a call and may watch its end, and cannot change an outcome. So a fallback that covers a
+ * failure can never hide it from a breaker further in: the mistake has nowhere to be written.
+ *
+ * @example
+ * import { createPipeline, guard } from "@breakwater/core";
+ *
+ * const weekends = guard("weekends", {
+ *   name: "weekends",
+ *   admit: (call) => (call.tenant === "intern" ? { by: "weekends", code: "CLOSED" } : undefined),
+ * });
+ * const outcome = await createPipeline(weekends).outcome(() => "hello", { tenant: "intern" });
+ * outcome.status // => "refused"
+ */
+export function guard<Req = Any, Ask = Any, Reply = Any>(
+  kind: string,
+  spec: StoreGuard<Req, Ask, Reply> | LocalGuard<Req>,
+): Policy<Req, Any> {
+  const policy: GuardPolicy<Req> = {
+    ...base(kind, spec),
+    [GUARD]: spec,
+    apply(next, host) {
+      spec.check?.(host);
+      const enter = "admit" in spec ? (call: Call<Req>) => spec.admit(call) : enterStore(policy, spec);
+      return guarded(policy, spec.mode, enter, next);
+    },
+  };
+  return policy;
+}
+
+function base(kind: string, spec: PolicyBase): Omit<Policy, "apply"> {
+  return {
+    kind,
+    name: spec.name,
+    ...(spec.describe && { describe: () => spec.describe?.() ?? {} }),
+    ...(spec.snapshot && { snapshot: () => spec.snapshot?.() }),
+    ...(spec.update && { update: (options: Readonly<Record<string, unknown>>) => spec.update?.(options) }),
+  };
+}
+
+type Enter<Req> = (call: Call<Req>) => MaybePromise<Judgement | StoreError>;
+
+function guarded<Req, Res>(
+  policy: Policy,
+  mode: (() => Mode) | undefined,
+  enter: Enter<Req>,
+  next: Handler<Req, Res>,
+): Handler<Req, Res> {
+  return (call) => {
+    const now = mode === undefined ? "enforce" : mode();
+    if (now === "off" || !call.enter(policy)) return next(call);
+    const judged = enter(call);
+    // The common case by hand: admitted, in memory, at once.
+    if (judged === undefined) return next(call);
+    return isPromise(judged)
+      ? judged.then((later) => proceed(call, later, now, policy.name, enter, next))
+      : proceed(call, judged, now, policy.name, enter, next);
+  };
+}
+
+/** @internal What follows a judgement: on, wait and ask again, or out. */
+export function proceed<Req, Res>(
+  call: Call<Req>,
+  judged: Judgement | StoreError,
+  mode: Mode,
+  name: string,
+  enter: Enter<Req>,
+  next: Handler<Req, Res>,
+): MaybePromise<Outcome<Res>> {
+  // Aborted while the store was asked: what it admitted has been given back by settle().
+  if (call.aborted) return call.abortOutcome();
+  if (judged === undefined) return next(call);
+  if (mode === "shadow") {
+    tellShadow(call, judged, name);
+    return next(call);
+  }
+  if (judged instanceof StoreError) return failed(judged, { fault: "overload", retryable: true }, call.meta);
+  if (!("wait" in judged)) return refuse(call, judged);
+  return waitTurn(call, judged, name).then((refusal) =>
+    refusal === undefined
+      ? chain(call.aborted ? undefined : enter(call), (again) => proceed(call, again, mode, name, enter, next))
+      : call.aborted
+        ? call.abortOutcome()
+        : refuse(call, refusal),
+  );
+}
+
+function refuse<Req>(call: Call<Req>, refusal: Refusal): Outcome<never> {
+  const { events } = call.host;
+  if (events.listening) events.emit({ type: "call-refused", refusal, callId: call.id });
+  return refused(refusal, call.meta);
+}
+
+async function waitTurn<Req>(call: Call<Req>, { wait }: Wait, policy: string): Promise<Refusal | undefined> {
+  const { runtime, meta } = call;
+  const { events } = call.host;
+  const since = runtime.now();
+  const refusal = await wait();
+  const ms = runtime.now() - since;
+  meta.waitedMs = (meta.waitedMs ?? 0) + ms;
+  if (events.listening) events.emit({ type: "queue-wait", policy, ms, callId: call.id });
+  return refusal;
+}
+
+function tellShadow<Req>(call: Call<Req>, judged: Refusal | Wait | StoreError, by: string): void {
+  const { events } = call.host;
+  if (!events.listening) return;
+  if (judged instanceof StoreError) events.emit({ type: "store-fail", policy: by, error: judged, callId: call.id });
+  else {
+    const refusal = "wait" in judged ? { by, code: "WOULD_WAIT" } : judged;
+    events.emit({ type: "would-refuse", refusal, callId: call.id });
+  }
+}
+
+function enterStore<Req>(policy: Policy, spec: StoreGuard<Req, Any, Any>): Enter<Req> {
+  return (call) => {
+    const early = spec.before?.(call);
+    if (early !== undefined) return early;
+    const ask: unknown = spec.ask(call);
+    const judge = (reply: unknown): Judgement => {
+      const judged = spec.judge(reply, call, ask);
+      if (judged === undefined) spec.settle?.(call, reply, ask);
+      return judged;
+    };
+    const reply: MaybePromise<unknown> = spec.store.decide(ask);
+    return isPromise(reply)
+      ? reply.then(judge, (error: unknown) => storeFailed(call, policy.name, error, [spec]))
+      : judge(reply);
+  };
+}
+
+/** @internal */
+export function storeFailed<Req>(
+  call: Call<Req>,
+  policy: string,
+  error: unknown,
+  specs: readonly StoreGuard<Req, Any, Any>[],
+): MaybePromise<Judgement | StoreError> {
+  call.host.events.emit({ type: "store-fail", policy, error, callId: call.id });
+  const spec = specs.find((one) => one.unavailable !== undefined);
+  return spec?.unavailable === undefined
+    ? new StoreError(`${policy}: the store did not decide`, { cause: error, meta: call.meta })
+    : spec.unavailable(error, call);
+}
+
+/** @internal One round trip for adjacent guards on one store. */
+export function fuse<Req, Res>(
+  policies: readonly GuardPolicy<Req>[],
+  store: AnyStore,
+  next: Handler<Req, Res>,
+  host: Host,
+): Handler<Req, Res> {
+  const members = policies.map((policy) => ({ policy, spec: policy[GUARD] as StoreGuard<Req, Any, Any> }));
+  for (const { spec } of members) spec.check?.(host);
+  // A guard in shadow or off cannot be asked all or nothing; with one of them the group goes one by one.
+  const oneByOne = policies.reduceRight((inner, policy) => policy.apply(inner, host), next);
+  const name = policies.map((policy) => policy.name).join("+");
+
+  return (call) => {
+    if (members.some(({ spec }) => spec.mode !== undefined && spec.mode() !== "enforce")) return oneByOne(call);
+    const active = members.filter(({ policy }) => call.enter(policy)).map(({ spec }) => spec);
+    if (active.length === 0) return next(call);
+
+    const enter: Enter<Req> = () => {
+      for (const spec of active) {
+        const early = spec.before?.(call);
+        if (early !== undefined) return early;
+      }
+      const asks: readonly unknown[] = active.map((spec) => spec.ask(call));
+      const judgeAll = (replies: readonly unknown[]): Judgement => {
+        // Written order decides which refusal is told.
+        for (const [i, spec] of active.entries()) {
+          const judged = spec.judge(replies[i], call, asks[i]);
+          if (judged !== undefined) return judged;
+        }
+        for (const [i, spec] of active.entries()) spec.settle?.(call, replies[i], asks[i]);
+        return undefined;
+      };
+      const decided: MaybePromise<readonly unknown[]> = (store.decideAll as NonNullable<AnyStore["decideAll"]>)(asks);
+      return isPromise(decided)
+        ? decided.then(judgeAll, (error: unknown) => storeFailed(call, name, error, active))
+        : judgeAll(decided);
+    };
+    return chain(enter(call), (judged) => proceed(call, judged, "enforce", name, enter, next));
+  };
+}
+
+export type Next<Req, Res> = (call: Call<Req>) => MaybePromise<Outcome<Res>>;
+
+export interface AroundSpec<Req, Res> extends PolicyBase {
+  /** An around changes outcomes, so there is nothing that it could do in shadow. */
+  mode?(): "enforce" | "off";
+  check?(host: Host): void;
+  /** Decides what the call comes to. `next(call.fork())` makes an attempt; never, once or many times. */
+  run(call: Call<Req>, next: Next<Req, Res>): MaybePromise<Outcome<Res>>;
+}
+
+/**
+ * A policy that decides what a call comes to: it may make no attempt, one or many. Each is a fork of the call with
+ * an ending of its own, and those whose answer is not the one returned are ended.
+ */
+export function around<Req = Any, Res = Any>(kind: string, spec: AroundSpec<Req, Res>): Policy<Req, Res> {
+  const policy: Policy<Req, Res> = {
+    ...base(kind, spec),
+    apply(inner, host) {
+      spec.check?.(host);
+      const next: Next<Req, Res> = (call) => attempt(call, inner);
+      return (call) => {
+        if ((spec.mode !== undefined && spec.mode() === "off") || !call.enter(policy)) return inner(call);
+        return spec.run(call, next);
+      };
+    },
+  };
+  return policy;
+}

@@ -1,0 +1,71 @@
+import type { Call } from "./call.ts";
+import { type Any, isPromise, type MaybePromise, type Upstream, type UpstreamTraits } from "./handler.ts";
+import type { Mark } from "./marks.ts";
+import { answered, type Outcome } from "./outcome.ts";
+import { relay } from "./relay.ts";
+
+/** What a plain function is handed beside its request. */
+export interface FunctionContext {
+  /** Fires when the caller leaves or a clock runs out. Hand it on, or the work goes on unseen. */
+  readonly signal: AbortSignal;
+  /** Tells progress, so that clocks and hedges can act on it: `mark("token")`. */
+  readonly mark: (mark: Mark) => void;
+  readonly call: Call<Any>;
+}
+
+/**
+ * Makes an upstream of any function. What it throws becomes an outcome: our own errors keep theirs, a numeric
+ * `status` counts as HTTP, a TypeError is a mistake of the caller's, anything else may pass. An async iterable is
+ * answered with at its first item and ends at its last.
+ *
+ * @example
+ * import { createClient, retry, upstream } from "@breakwater/core";
+ *
+ * const ask = createClient(upstream(async (question: string) => `${question}? 42.`), retry());
+ * await ask("What is the answer") // => "What is the answer? 42."
+ */
+export function upstream<Req, Res>(
+  f: (request: Req, context: FunctionContext) => MaybePromise<Res>,
+  traits: UpstreamTraits<Req, Res> = {},
+): Upstream<Req, Res> {
+  const handler = (call: Call<Req>): MaybePromise<Outcome<Res>> => {
+    call.mark("dispatched");
+    const result = f(call.request, contextOf(call));
+    return isPromise(result) ? result.then((value) => answer(value, call)) : answer(result, call);
+  };
+  return Object.assign(handler, { traits: { marks: ["dispatched"] as const, ...traits } });
+}
+
+// A class, so that the signal is made only by those who read it.
+class Context implements FunctionContext {
+  readonly call: Call<Any>;
+  constructor(call: Call<Any>) {
+    this.call = call;
+  }
+  get signal(): AbortSignal {
+    return this.call.signal;
+  }
+  readonly mark = (mark: Mark): void => this.call.mark(mark);
+}
+
+/** @internal */
+export function contextOf(call: Call<Any>): FunctionContext {
+  return new Context(call);
+}
+
+/** @internal A value as it is; an async iterable from its first item on, so that a failure before it can still be retried. */
+export function answer<Res>(value: Res, call: Call<Any>): MaybePromise<Outcome<Res>> {
+  if (!isAsyncIterable(value)) return answered(value, call.meta);
+  const source = value[Symbol.asyncIterator]();
+  const forget = call.onAbort(() => void source.return?.()?.then(undefined, () => undefined));
+  return source.next().then((first) => {
+    forget();
+    if (first.done !== true) call.mark("token");
+    const { stream, end } = relay(source, call, { first });
+    return answered(stream as Res, call.meta, end);
+  });
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+}
