@@ -51,7 +51,8 @@ export function discard<Res>(outcome: Outcome<Res>): void {
   const value = outcome.value as Disposable | null | undefined;
   if (typeof value !== "object" || value === null) return;
   try {
-    if (value.body !== undefined && value.body !== null && value.bodyUsed !== true) void ignore(value.body.cancel?.());
+    if (value.body !== undefined && value.body !== null && value.bodyUsed !== true)
+      void ignore(value.body.cancel?.());
     else if (outcome.end !== undefined) void ignore(value[Symbol.asyncIterator]?.().return?.());
   } catch {
     // It is gone either way.

@@ -197,7 +197,9 @@ export class Call<Req> {
   /** What the abort makes of this attempt. */
   abortOutcome(): Outcome<never> {
     const { meta } = this.trip;
-    return this.#verdict === undefined ? { status: "cancelled", reason: this.#reason, meta } : { ...this.#verdict, meta };
+    return this.#verdict === undefined
+      ? { status: "cancelled", reason: this.#reason, meta }
+      : { ...this.#verdict, meta };
   }
 
   /** Calls `f` when the attempt is aborted, at once if it was. @returns a function that takes it back. */
@@ -309,20 +311,21 @@ export class Call<Req> {
 
   /** A further attempt inside this one. Give it to `next`. */
   fork(options: ForkOptions<Req> = {}): Call<Req> {
-    return new Call("request" in options ? (options.request as Req) : this.request, this.trip, this, options);
+    return new Call("request" in options ? options.request : this.request, this.trip, this, options);
   }
 
   /** False if this policy instance acts on the call already: in a client inside a client it counts once. */
   enter(policy: Policy): boolean {
-    for (let entry = this.#entered; entry !== undefined; entry = entry.outer) if (entry.policy === policy) return false;
+    for (let entry = this.#entered; entry !== undefined; entry = entry.outer)
+      if (entry.policy === policy) return false;
     this.#entered = { policy, outer: this.#entered };
     return true;
   }
 
-  /** Whether a policy of this kind acts on the call already. */
-  within(kind: string): boolean {
+  /** Whether another policy of the same kind acts on the call already, here or in a client around this one. */
+  nested(policy: Policy): boolean {
     for (let entry = this.#entered; entry !== undefined; entry = entry.outer) {
-      if (entry.policy.kind === kind) return true;
+      if (entry.policy.kind === policy.kind && entry.policy !== policy) return true;
     }
     return false;
   }
@@ -379,6 +382,7 @@ export class Call<Req> {
     this.#state = STREAMING;
     this.#stream = end;
     this.#interrupt = undefined;
+    this.#marked("answered", this.runtime.now());
     void end.then((ending) => {
       this.#ending ??= ending;
       this.finish(outcome);
@@ -396,7 +400,8 @@ export class Call<Req> {
     if (this.parent !== undefined && !this.detached) this.parent.#orphan(this);
     const deferred = this.#deferred;
     this.#deferred = undefined;
-    if (deferred !== undefined) for (let i = deferred.length - 1; i >= 0; i--) this.#run(deferred[i] as Finalizer);
+    if (deferred !== undefined)
+      for (let i = deferred.length - 1; i >= 0; i--) this.#run(deferred[i] as Finalizer);
     const holds = this.#holds;
     this.#holds = undefined;
     if (this.#work === undefined) this.#state = STOPPED;

@@ -54,11 +54,12 @@ export function createClient<Req, Res>(
 ): Client<Req, Res> {
   const settings = typeof target === "object" ? target : {};
   const upstream = upstreamOf(typeof target === "object" ? target.upstream : target, "createClient");
-  const engine = createEngine(policies, upstream.traits, settings);
+  const engine = createEngine(policies, upstream.traits ?? {}, settings);
   const handler = compose(engine.policies, dispatching(upstream), engine.host);
   const run = (request: Req, options: CallOptions = {}): MaybePromise<Outcome<Res>> =>
     engine.run(request, options, handler);
-  const face = async (request: Req, options?: CallOptions): Promise<Res> => unwrap(await run(request, options));
+  const face = async (request: Req, options?: CallOptions): Promise<Res> =>
+    unwrap(await run(request, options));
   return Object.assign(face, engine.managed, {
     outcome: run,
     full: async (request: Req, options?: CallOptions): Promise<Full<Res>> => {
@@ -89,7 +90,11 @@ function dispatching<Req, Res>(upstream: Upstream<Req, Res>): Handler<Req, Res> 
 }
 
 /** A client within another call: a call of its own inside that one, whose outcome comes out as it is. */
-function inside<Req, Res>(engine: Engine, handler: Handler<Req, Res>, upstream: Upstream<Req, Res>): Upstream<Req, Res> {
+function inside<Req, Res>(
+  engine: Engine,
+  handler: Handler<Req, Res>,
+  upstream: Upstream<Req, Res>,
+): Upstream<Req, Res> {
   const handle = (outer: Call<Req>): MaybePromise<Outcome<Res>> =>
     chain(engine.run<Req, Res>(outer.request, {}, handler, { parent: outer as Call<Any> }), (outcome) => {
       const { callId: _, attempts: __, ...known } = outcome.meta;

@@ -30,7 +30,8 @@ export function groups(policies: readonly Policy[]): readonly (readonly Policy[]
   for (const policy of policies) {
     const store = storeOf(policy);
     const last = result.at(-1);
-    if (last !== undefined && store?.decideAll !== undefined && storeOf(last[0] as Policy) === store) last.push(policy);
+    if (last !== undefined && store?.decideAll !== undefined && storeOf(last[0] as Policy) === store)
+      last.push(policy);
     else result.push([policy]);
   }
   return result;

@@ -26,14 +26,22 @@ export interface Description {
 export function describePolicies(policies: readonly Policy[]): Description {
   const together = new Map<Policy, readonly string[]>();
   for (const group of groups(policies)) {
-    if (group.length > 1) for (const policy of group) together.set(policy, group.map((one) => one.name));
+    if (group.length > 1)
+      for (const policy of group)
+        together.set(
+          policy,
+          group.map((one) => one.name),
+        );
   }
   const described = policies.map((policy): PolicyDescription => {
     const group = together.get(policy);
     const plain = { kind: policy.kind, name: policy.name, options: policy.describe?.() ?? {} };
     return group === undefined ? plain : { ...plain, together: group };
   });
-  return { policies: described, lints: [...ORDER.flatMap((rule) => misordered(rule, described)), ...others(policies, described)] };
+  return {
+    policies: described,
+    lints: [...ORDER.flatMap((rule) => misordered(rule, described)), ...others(policies, described)],
+  };
 }
 
 interface OrderRule {
@@ -77,7 +85,8 @@ const ORDER: readonly OrderRule[] = [
     outer: "retry",
     inner: "timeout",
     when: (_, inner) => inner.options["total"] !== undefined,
-    message: "timeout({ total }) inside retry bounds one attempt, not the call. Put it before retry(), as the first policy.",
+    message:
+      "timeout({ total }) inside retry bounds one attempt, not the call. Put it before retry(), as the first policy.",
   },
   {
     code: "attempt-clock-outside-retry",
@@ -91,7 +100,8 @@ const ORDER: readonly OrderRule[] = [
     code: "limit-outside-cache",
     outer: "rate-limit",
     inner: "cache",
-    message: "rateLimit outside cache spends the limit on answers that cost nothing. Put cache() before rateLimit().",
+    message:
+      "rateLimit outside cache spends the limit on answers that cost nothing. Put cache() before rateLimit().",
   },
 ];
 
@@ -121,7 +131,8 @@ function others(policies: readonly Policy[], described: readonly PolicyDescripti
     lints.push({
       code: "no-timeout",
       policies: [],
-      message: 'nothing bounds how long a call may take. Begin with timeout({ total: "10m" }), or pass a deadline.',
+      message:
+        'nothing bounds how long a call may take. Begin with timeout({ total: "10m" }), or pass a deadline.',
     });
   }
   return [...lints, ...splitGroups(policies)];

@@ -15,7 +15,12 @@ export type BreakwaterEvent = At &
     | { readonly type: "call-start" }
     | { readonly type: "call-end"; readonly ending: Ending; readonly attempts: number }
     | { readonly type: "attempt-start"; readonly attempt: number; readonly target?: string }
-    | { readonly type: "attempt-end"; readonly attempt: number; readonly ending: Ending; readonly target?: string }
+    | {
+        readonly type: "attempt-end";
+        readonly attempt: number;
+        readonly ending: Ending;
+        readonly target?: string;
+      }
     | { readonly type: "call-refused"; readonly refusal: Refusal }
     /** A policy in shadow would have refused; the call went on. */
     | { readonly type: "would-refuse"; readonly refusal: Refusal }
@@ -27,16 +32,29 @@ export type BreakwaterEvent = At &
         readonly attempt: number;
         readonly because: "attempts" | "budget" | "deadline" | "nested";
       }
-    | { readonly type: "breaker-open"; readonly policy: string; readonly key: string; readonly openForMs: number }
+    | {
+        readonly type: "breaker-open";
+        readonly policy: string;
+        readonly key: string;
+        readonly openForMs: number;
+      }
     | { readonly type: "breaker-half-open"; readonly policy: string; readonly key: string }
     | { readonly type: "breaker-close"; readonly policy: string; readonly key: string }
-    | { readonly type: "clock-ran-out"; readonly policy: string; readonly clock: ClockName; readonly ms: number }
+    | {
+        readonly type: "clock-ran-out";
+        readonly policy: string;
+        readonly clock: ClockName;
+        readonly ms: number;
+      }
     | { readonly type: "fallback-use"; readonly policy: string; readonly to: string }
-    | { readonly type: "cache-read"; readonly policy: string; readonly result: "hit" | "stale" | "miss" | "join" }
+    | {
+        readonly type: "cache-read";
+        readonly policy: string;
+        readonly result: "hit" | "stale" | "miss" | "join";
+      }
     | { readonly type: "cache-refresh"; readonly policy: string; readonly ok: boolean }
     | { readonly type: "queue-wait"; readonly policy: string; readonly ms: number }
     | { readonly type: "store-fail"; readonly policy: string; readonly error: unknown }
-    | { readonly type: "options-update"; readonly policy: string }
     /** A callback of the user's threw where its result is not needed; nothing else changed. */
     | { readonly type: "callback-throw"; readonly where: string; readonly error: unknown }
     /** Something that is allowed, and hardly meant. */
@@ -76,7 +94,8 @@ export function createEventHub(client: string, now: () => number): EventHub {
           tell(stamped);
         } catch (error) {
           // Told to the others, but never for their own failure: that would go on for ever.
-          if (event.type !== "callback-throw") this.emit({ type: "callback-throw", where: "listener", error });
+          if (event.type !== "callback-throw")
+            this.emit({ type: "callback-throw", where: "listener", error });
         }
       }
     },

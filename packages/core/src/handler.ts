@@ -34,6 +34,12 @@ export interface Policy<Req = Any, Res = Any> {
   readonly parts?: readonly Policy<Req, Res>[];
 }
 
+/** A policy whose options can be changed while calls run. */
+export type Updatable<Options, Req = Any, Res = Any> = Policy<Req, Res> & {
+  /** Validated first and applied whole or not at all; windows, permits and budgets stay. */
+  update(changes: Partial<Options>): void;
+};
+
 /** What a client offers the policies that are applied inside it. */
 export interface Host {
   readonly name: string;

@@ -67,7 +67,9 @@ export function createEngine(
   const policies = flatten(given);
   for (const policy of policies) {
     if (typeof (policy as Policy | undefined)?.apply !== "function") {
-      throw new ConfigError(`a policy such as retry() or timeout({ total: "10s" }) is expected, got ${show(policy)}.`);
+      throw new ConfigError(
+        `a policy such as retry() or timeout({ total: "10s" }) is expected, got ${show(policy)}.`,
+      );
     }
   }
   const name = settings.name ?? traits?.name ?? "client";
@@ -88,7 +90,11 @@ export function createEngine(
         inFlight: scope.size,
         draining: scope.draining,
         retryBudget: { available: budget.available(runtime.now()), ratio: budget.ratio },
-        policies: policies.map((policy) => ({ kind: policy.kind, name: policy.name, state: policy.snapshot?.() })),
+        policies: policies.map((policy) => ({
+          kind: policy.kind,
+          name: policy.name,
+          state: policy.snapshot?.(),
+        })),
       }),
       on: (listener) => events.subscribe(listener),
       drain,

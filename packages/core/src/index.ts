@@ -1,5 +1,12 @@
 export { attempt, discard } from "./attempt.ts";
-export { type AbortVerdict, Call, type CallOptions, DISCARDED, type ForkOptions, type Priority } from "./call.ts";
+export {
+  type AbortVerdict,
+  Call,
+  type CallOptions,
+  DISCARDED,
+  type ForkOptions,
+  type Priority,
+} from "./call.ts";
 export { type Client, createClient, type Full, type Target, type TargetWithSettings } from "./client.ts";
 export { type CallContext, currentContext, provideContext } from "./context.ts";
 export type { Description, Lint, PolicyDescription } from "./describe.ts";
@@ -39,3 +46,34 @@ export type { DrainOptions } from "./scope.ts";
 export type { DecisionStore } from "./store.ts";
 export { unwrap, verdictOfStatus } from "./thrown.ts";
 export { type FunctionContext, upstream } from "./upstream.ts";
+export { bulkhead, type BulkheadOptions } from "./policies/bulkhead/index.ts";
+export {
+  createMemoryPermitStore,
+  type PermitAsk,
+  type PermitReply,
+  type PermitStore,
+} from "./policies/bulkhead/store.ts";
+export {
+  type CircuitBreaker,
+  circuitBreaker,
+  type CircuitBreakerOptions,
+} from "./policies/circuit-breaker/index.ts";
+export type {
+  Admission,
+  BreakerConfig,
+  BreakerSnapshot,
+  BreakerStatus,
+  Result,
+  Ticket,
+  Transition,
+} from "./policies/circuit-breaker/states.ts";
+export {
+  type BreakerAsk,
+  type BreakerReport,
+  type BreakerStore,
+  createMemoryBreakerStore,
+  type MemoryBreakerStoreOptions,
+} from "./policies/circuit-breaker/store.ts";
+export { fallback, type FallbackOptions } from "./policies/fallback.ts";
+export { retry, type RetryOptions } from "./policies/retry/index.ts";
+export { timeout, type TimeoutOptions } from "./policies/timeout.ts";

@@ -6,6 +6,7 @@
  * - `alive`: any byte, keep-alives included: the connection lives, the call did not advance.
  * - `token`: progress; an answer begins with its first one.
  * - `opaque`: from here on progress cannot be seen (a JSON answer in the making): clocks that wait for tokens stand down.
+ * - `answered`: a stream was handed to whoever asked; made by the call itself.
  * - `reasoning`, `answering`: the phase changed; models may be silent for longer while they reason.
  * - `paused`, `resumed`: the reader is slow, or reads again; an idle clock stands still in between.
  */
@@ -16,6 +17,7 @@ export type Mark =
   | "alive"
   | "token"
   | "opaque"
+  | "answered"
   | "reasoning"
   | "answering"
   | "paused"

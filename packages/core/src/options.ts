@@ -113,3 +113,51 @@ export function readOptions(policy: string, given: unknown = {}): OptionReader {
     },
   };
 }
+
+/** A policy's options as they are now, and the ways to see and to change them. */
+export interface Configured<O, C> {
+  readonly now: C;
+  /** What `guard` and `around` take of it. */
+  readonly face: {
+    readonly name: string;
+    readonly mode: () => ModeOf<C>;
+    readonly describe: () => Readonly<Record<string, unknown>>;
+  };
+  /** Reads the options with these changes: all of them, or none if one is wrong. */
+  readonly update: (changes: Partial<O>) => void;
+}
+
+type ModeOf<C> = C extends { readonly mode: infer M } ? M : never;
+
+interface ConfigBase {
+  readonly name: string;
+  readonly mode: string;
+  readonly effective: Readonly<Record<string, unknown>>;
+}
+
+/** @internal */
+export function configure<O extends object, C extends ConfigBase>(
+  options: O,
+  read: (options: O) => C,
+  changed?: (now: C) => void,
+): Configured<O, C> {
+  let given = options;
+  let now = read(given);
+  const { name } = now;
+  return {
+    get now() {
+      return now;
+    },
+    face: { name, mode: () => now.mode as ModeOf<C>, describe: () => now.effective },
+    update(changes) {
+      const next = { ...given, ...changes };
+      const config = read(next); // throws before anything has changed
+      if (config.name !== name) {
+        throw new ConfigError(`${name}: a policy keeps its name, since its state is kept under it.`);
+      }
+      given = next;
+      now = config;
+      changed?.(now);
+    },
+  };
+}

@@ -19,9 +19,15 @@ export interface Pipeline extends Omit<Policy, "describe" | "snapshot" | "update
   /** Runs `f` inside the policies: answers or throws. */
   execute<T>(f: (context: FunctionContext) => MaybePromise<T>, options?: ExecuteOptions): Promise<T>;
   /** Runs `f` inside the policies; never throws. */
-  outcome<T>(f: (context: FunctionContext) => MaybePromise<T>, options?: ExecuteOptions): MaybePromise<Outcome<T>>;
+  outcome<T>(
+    f: (context: FunctionContext) => MaybePromise<T>,
+    options?: ExecuteOptions,
+  ): MaybePromise<Outcome<T>>;
   /** A function like `f`, inside the policies. Policies see its arguments as the request. */
-  wrap<A extends readonly unknown[], T>(f: (...args: A) => MaybePromise<T>, options?: CallOptions): (...args: A) => Promise<T>;
+  wrap<A extends readonly unknown[], T>(
+    f: (...args: A) => MaybePromise<T>,
+    options?: CallOptions,
+  ): (...args: A) => Promise<T>;
 }
 
 /**
@@ -37,8 +43,11 @@ export interface Pipeline extends Omit<Policy, "describe" | "snapshot" | "update
 export function createPipeline(...given: readonly (Policy | Settings)[]): Pipeline {
   const [first, ...others] = given;
   const named = first !== undefined && !("apply" in first);
-  const settings: Settings = named ? (first as Settings) : {};
-  const engine = createEngine((named ? others : given) as readonly Policy[], undefined, { name: "pipeline", ...settings });
+  const settings: Settings = named ? first : {};
+  const engine = createEngine((named ? others : given) as readonly Policy[], undefined, {
+    name: "pipeline",
+    ...settings,
+  });
   const handler = compose(engine.policies, runTask, engine.host);
 
   const outcome: Pipeline["outcome"] = (f, { input, ...options } = {}) => {

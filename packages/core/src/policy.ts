@@ -1,7 +1,15 @@
 import { attempt } from "./attempt.ts";
 import type { Call } from "./call.ts";
 import { StoreError } from "./errors.ts";
-import { type Any, chain, type Handler, type Host, isPromise, type MaybePromise, type Policy } from "./handler.ts";
+import {
+  type Any,
+  chain,
+  type Handler,
+  type Host,
+  isPromise,
+  type MaybePromise,
+  type Policy,
+} from "./handler.ts";
 import { failed, type Outcome, type Refusal, refused } from "./outcome.ts";
 import type { AnyStore } from "./store.ts";
 
@@ -21,7 +29,6 @@ export interface PolicyBase {
   readonly name: string;
   describe?(): Readonly<Record<string, unknown>>;
   snapshot?(): unknown;
-  update?(options: Readonly<Record<string, unknown>>): void;
 }
 
 /** A guard that decides by itself. */
@@ -37,7 +44,10 @@ export interface LocalGuard<Req> extends PolicyBase {
 export interface StoreGuard<Req, Ask, Reply> extends PolicyBase {
   mode?(): Mode;
   check?(host: Host): void;
-  readonly store: { decide(ask: Ask): MaybePromise<Reply>; decideAll?(asks: readonly Ask[]): MaybePromise<readonly Reply[]> };
+  readonly store: {
+    decide(ask: Ask): MaybePromise<Reply>;
+    decideAll?(asks: readonly Ask[]): MaybePromise<readonly Reply[]>;
+  };
   /** Refuses, or waits, without asking the store. */
   before?(call: Call<Req>): Judgement;
   ask(call: Call<Req>): Ask;
@@ -97,7 +107,6 @@ function base(kind: string, spec: PolicyBase): Omit<Policy, "apply"> {
     name: spec.name,
     ...(spec.describe && { describe: () => spec.describe?.() ?? {} }),
     ...(spec.snapshot && { snapshot: () => spec.snapshot?.() }),
-    ...(spec.update && { update: (options: Readonly<Record<string, unknown>>) => spec.update?.(options) }),
   };
 }
 
@@ -141,7 +150,9 @@ export function proceed<Req, Res>(
   if (!("wait" in judged)) return refuse(call, judged);
   return waitTurn(call, judged, name).then((refusal) =>
     refusal === undefined
-      ? chain(call.aborted ? undefined : enter(call), (again) => proceed(call, again, mode, name, enter, next))
+      ? chain(call.aborted ? undefined : enter(call), (again) =>
+          proceed(call, again, mode, name, enter, next),
+        )
       : call.aborted
         ? call.abortOutcome()
         : refuse(call, refusal),
@@ -168,7 +179,8 @@ async function waitTurn<Req>(call: Call<Req>, { wait }: Wait, policy: string): P
 function tellShadow<Req>(call: Call<Req>, judged: Refusal | Wait | StoreError, by: string): void {
   const { events } = call.host;
   if (!events.listening) return;
-  if (judged instanceof StoreError) events.emit({ type: "store-fail", policy: by, error: judged, callId: call.id });
+  if (judged instanceof StoreError)
+    events.emit({ type: "store-fail", policy: by, error: judged, callId: call.id });
   else {
     const refusal = "wait" in judged ? { by, code: "WOULD_WAIT" } : judged;
     events.emit({ type: "would-refuse", refusal, callId: call.id });
@@ -220,7 +232,8 @@ export function fuse<Req, Res>(
   const name = policies.map((policy) => policy.name).join("+");
 
   return (call) => {
-    if (members.some(({ spec }) => spec.mode !== undefined && spec.mode() !== "enforce")) return oneByOne(call);
+    if (members.some(({ spec }) => spec.mode !== undefined && spec.mode() !== "enforce"))
+      return oneByOne(call);
     const active = members.filter(({ policy }) => call.enter(policy)).map(({ spec }) => spec);
     if (active.length === 0) return next(call);
 
@@ -239,7 +252,9 @@ export function fuse<Req, Res>(
         for (const [i, spec] of active.entries()) spec.settle?.(call, replies[i], asks[i]);
         return undefined;
       };
-      const decided: MaybePromise<readonly unknown[]> = (store.decideAll as NonNullable<AnyStore["decideAll"]>)(asks);
+      const decided: MaybePromise<readonly unknown[]> = (
+        store.decideAll as NonNullable<AnyStore["decideAll"]>
+      )(asks);
       return isPromise(decided)
         ? decided.then(judgeAll, (error: unknown) => storeFailed(call, name, error, active))
         : judgeAll(decided);
@@ -255,7 +270,7 @@ export interface AroundSpec<Req, Res> extends PolicyBase {
   mode?(): "enforce" | "off";
   check?(host: Host): void;
   /** Decides what the call comes to. `next(call.fork())` makes an attempt; never, once or many times. */
-  run(call: Call<Req>, next: Next<Req, Res>): MaybePromise<Outcome<Res>>;
+  run(call: Call<Req>, next: Next<Req, Res>, policy: Policy): MaybePromise<Outcome<Res>>;
 }
 
 /**
@@ -270,7 +285,7 @@ export function around<Req = Any, Res = Any>(kind: string, spec: AroundSpec<Req,
       const next: Next<Req, Res> = (call) => attempt(call, inner);
       return (call) => {
         if ((spec.mode !== undefined && spec.mode() === "off") || !call.enter(policy)) return inner(call);
-        return spec.run(call, next);
+        return spec.run(call, next, policy);
       };
     },
   };

@@ -119,7 +119,8 @@ export function relay<T>(source: AsyncIterator<T>, call: Call<Any>, options: Rel
     async next() {
       cancelStall?.();
       if (over) return endOrThrow();
-      if (reading) throw new TypeError("a stream is read by one reader: the read before this one has not come back yet");
+      if (reading)
+        throw new TypeError("a stream is read by one reader: the read before this one has not come back yet");
       reading = true;
       try {
         return await read();
@@ -160,6 +161,8 @@ function omitMeta<O extends { meta: unknown }>({ meta: _, ...rest }: O): Omit<O,
 export class StalledReaderError extends Error {
   override readonly name = "StalledReaderError";
   constructor(ms: number) {
-    super(`the stream was given up: its reader asked for nothing in ${ms} ms. Read it to its end, or leave the loop.`);
+    super(
+      `the stream was given up: its reader asked for nothing in ${ms} ms. Read it to its end, or leave the loop.`,
+    );
   }
 }

@@ -94,7 +94,8 @@ function isFetchFailure(error: object): boolean {
   const { message, cause } = error as { message?: unknown; cause?: unknown };
   return (
     cause !== undefined ||
-    (typeof message === "string" && /^(fetch failed|failed to fetch|load failed|network ?error|terminated)/i.test(message))
+    (typeof message === "string" &&
+      /^(fetch failed|failed to fetch|load failed|network ?error|terminated)/i.test(message))
   );
 }
 

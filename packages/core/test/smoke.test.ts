@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+
 import { createClient, upstream } from "../src/index.ts";
 it("answers", async () => {
   const ask = createClient(upstream((n: number) => n + 1));

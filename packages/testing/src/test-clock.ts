@@ -56,7 +56,8 @@ export function createTestClock(options: TestClockOptions = {}): TestClock {
     let first: Timer | undefined;
     for (const timer of timers) {
       if (timer.at > until) continue;
-      if (first === undefined || timer.at < first.at || (timer.at === first.at && timer.order < first.order)) first = timer;
+      if (first === undefined || timer.at < first.at || (timer.at === first.at && timer.order < first.order))
+        first = timer;
     }
     return first;
   }
@@ -94,7 +95,9 @@ export function createTestClock(options: TestClockOptions = {}): TestClock {
       while (!settled) {
         const timer = next(Infinity);
         if (timer === undefined) {
-          throw new Error("nothing is left that could settle this promise: no timer is armed and no work is due");
+          throw new Error(
+            "nothing is left that could settle this promise: no timer is armed and no work is due",
+          );
         }
         fire(timer);
         await macrotask();

@@ -1,0 +1,212 @@
+import type { Call } from "../../call.ts";
+import type { Duration } from "../../duration.ts";
+import { type Any, chain, type Host, type MaybePromise, type Updatable } from "../../handler.ts";
+import { configure, readOptions } from "../../options.ts";
+import type { Ending, Scope } from "../../outcome.ts";
+import { guard, type Mode } from "../../policy.ts";
+import type { Runtime } from "../../runtime.ts";
+import type { Admission, BreakerConfig, Result, Ticket, Transition } from "./states.ts";
+import { type BreakerAsk, type BreakerStore, createMemoryBreakerStore } from "./store.ts";
+import type { WindowOptions } from "./window.ts";
+
+export interface CircuitBreakerOptions<Req = Any> {
+  /** @default "circuit-breaker" */
+  readonly name?: string;
+  /** @default "enforce" */
+  readonly mode?: Mode;
+  /** What is looked at: `{ calls: 100 }`, or a time such as "30s". @default "30s" */
+  readonly window?: Duration | { readonly calls: number };
+  /** Opens at this share of failures, or more: 0.5 is one half. @default 0.5 */
+  readonly failureRate?: number;
+  /** Dispatch to first token (to the answer, where there are no tokens) from which a call is slow. @default off */
+  readonly slowCall?: Duration;
+  /** Opens at this share of slow calls, or more. @default 1 */
+  readonly slowRate?: number;
+  /** Fewer calls in the window say nothing. @default 20 */
+  readonly minimumCalls?: number;
+  /** How long it stays open; doubled each time that it opens again before it was well. @default "5s" */
+  readonly openFor?: Duration;
+  /** @default "1m" */
+  readonly maxOpenFor?: Duration;
+  /** Calls let through at once when it may be well again; all must succeed. @default 1 */
+  readonly probes?: number;
+  /** A probe that says nothing for this long is given up. @default "1m" */
+  readonly probeLease?: Duration;
+  /** After closing, the share of calls let through grows to all within this time. @default 0 */
+  readonly ramp?: Duration;
+  /** One circuit for each key. @default one for all */
+  readonly key?: (request: Req, call: Call<Req>) => string | undefined;
+  /** Counts only failures of this scope: an account's breaker knows nothing of a reset connection. @default all */
+  readonly scope?: Scope;
+  /** Whether an ending is a failure. @default failed, by fault of the upstream */
+  readonly when?: (ending: Ending) => boolean;
+  /** An ending that opens at once, whatever the rate: a 402 of an account. */
+  readonly trip?: (ending: Ending) => boolean;
+  /** Where circuits are kept. @default this process */
+  readonly store?: BreakerStore;
+}
+
+/** A breaker that can be held open or closed by hand. */
+export interface CircuitBreaker<Req = Any> extends Updatable<CircuitBreakerOptions<Req>, Req, Any> {
+  /** Beats every automatic transition, until `undefined` gives it back. */
+  force(to: "open" | "closed" | undefined, key?: string): MaybePromise<void>;
+}
+
+/**
+ * Stops asking an upstream that fails, and tries it again later with a few probes.
+ *
+ * Counted is what was sent and came to a verdict of the upstream's doing, at the end of a stream rather than at its
+ * headers. Refusals, cancellations, 429s, mistakes of the caller and cached answers are not in the denominator. A
+ * probe counts as well from its first token on; should it fail later, the circuit opens again. Results of calls from
+ * before the last transition change nothing.
+ *
+ * Refuses with `CIRCUIT_OPEN` and `retryAfterMs`.
+ *
+ * @example
+ * import { circuitBreaker, createPipeline } from "@breakwater/core";
+ *
+ * const guarded = createPipeline(circuitBreaker({ window: { calls: 2 }, minimumCalls: 2 }));
+ * const fail = () => guarded.outcome(() => Promise.reject(new Error("down")));
+ * await fail();
+ * await fail();
+ * (await fail()).status // => "refused"
+ */
+export function circuitBreaker<Req = Any>(options: CircuitBreakerOptions<Req> = {}): CircuitBreaker<Req> {
+  const settings = configure(options, read<Req>);
+  const { name, store } = settings.now;
+  // State is asked for outside of calls as well (snapshot, force): by the clock of the client that it was last used in.
+  let runtime: Runtime | undefined;
+  const now = (): number => runtime?.now() ?? 0;
+
+  const policy = guard<Req, BreakerAsk, Admission>("circuit-breaker", {
+    ...settings.face,
+    store,
+    check: (host) => void (runtime = host.runtime),
+    snapshot: () => store.snapshot(name, now()),
+    ask: (call) => ({
+      kind: "breaker",
+      name,
+      key: settings.now.key?.(call.request, call) ?? "",
+      config: settings.now.machine,
+      now: call.runtime.now(),
+      random: settings.now.machine.rampMs === 0 ? 0 : call.runtime.random(),
+    }),
+    judge: (admission) =>
+      "ticket" in admission
+        ? undefined
+        : { by: name, code: "CIRCUIT_OPEN", retryAfterMs: admission.retryAfterMs },
+    settle(call, admission, ask) {
+      const { ticket, transition: entered } = admission as Extract<Admission, { readonly ticket: Ticket }>;
+      const { host, id } = call;
+      tell(host, id, name, ask.key, entered, store);
+      if (ticket.probe) {
+        call.watch((mark) => {
+          if (mark !== "token") return;
+          const change = store.provisional(ask, ticket, host.runtime.now());
+          void chain(change, (transition) => tell(host, id, name, ask.key, transition, store));
+        });
+      }
+      call.defer((ending) => {
+        const config = settings.now;
+        const result = resultOf(ending, config);
+        const slow = result !== "ignored" && isSlow(ending, config.slowCallMs);
+        const trip = result === "failure" && config.trip?.(ending) === true;
+        const change = store.record(ask, ticket, { result, slow, trip, now: host.runtime.now() });
+        void chain(change, (transition) => tell(host, id, name, ask.key, transition, store));
+      });
+    },
+  });
+  return Object.assign(policy, {
+    update: settings.update,
+    force: (to: "open" | "closed" | undefined, key = "") =>
+      store.force(name, key, settings.now.machine, to, now()),
+  });
+}
+
+function resultOf(
+  ending: Ending,
+  {
+    scope,
+    when,
+  }: { readonly scope: Scope | undefined; readonly when: ((ending: Ending) => boolean) | undefined },
+): Result {
+  if (ending.status === "refused" || ending.status === "cancelled") return "ignored";
+  if (ending.dispatchedAt === undefined) return "ignored"; // from a cache further in, or never sent
+  if (when !== undefined) return when(ending) ? "failure" : "success";
+  if (ending.status === "answered") return "success";
+  if (ending.fault !== "upstream") return "ignored";
+  return scope === undefined || ending.scope === scope ? "failure" : "ignored";
+}
+
+function isSlow({ dispatchedAt, firstTokenAt, endedAt }: Ending, slowCallMs: number | undefined): boolean {
+  if (slowCallMs === undefined || dispatchedAt === undefined) return false;
+  return (firstTokenAt ?? endedAt) - dispatchedAt > slowCallMs;
+}
+
+function tell(
+  { events, runtime }: Host,
+  callId: string,
+  policy: string,
+  key: string,
+  transition: Transition | undefined,
+  store: BreakerStore,
+): void {
+  if (transition === undefined || !events.listening) return;
+  if (transition === "open") {
+    const openForMs = store.snapshot(policy, runtime.now())[key]?.openForMs ?? 0;
+    events.emit({ type: "breaker-open", policy, key, openForMs, callId });
+  } else events.emit({ type: `breaker-${transition}`, policy, key, callId });
+}
+
+function read<Req>(options: CircuitBreakerOptions<Req>) {
+  const reader = readOptions("circuitBreaker", options);
+  const share = (name: "failureRate" | "slowRate", fallback: number): number => {
+    const given = options[name];
+    if (typeof given === "number" && given > 1 && given <= 100) {
+      reader.fail(`${name} is a share between 0 and 1, got ${given}; for ${given} % write ${given / 100}.`);
+    }
+    return reader.number(name, fallback, { min: Number.EPSILON, max: 1 });
+  };
+  const window = ((): WindowOptions => {
+    const given = reader.raw<unknown>("window");
+    if (typeof given === "object") {
+      return {
+        calls: readOptions("circuitBreaker: window", given).count("calls", undefined, {
+          min: 1,
+          max: 100_000,
+        }),
+      };
+    }
+    const ms = reader.duration("window", 30_000);
+    return ms > 0 ? { ms } : reader.fail("window must be longer than 0.");
+  })();
+  const machine: BreakerConfig = {
+    window,
+    failureRate: share("failureRate", 0.5),
+    slowRate: share("slowRate", 1),
+    minimumCalls: reader.count("minimumCalls", "calls" in window ? Math.min(20, window.calls) : 20),
+    openForMs: reader.duration("openFor", 5_000),
+    maxOpenForMs: Math.max(reader.duration("maxOpenFor", 60_000), 0),
+    probes: reader.count("probes", 1),
+    probeLeaseMs: reader.duration("probeLease", 60_000),
+    rampMs: reader.duration("ramp", 0),
+  };
+  if ("calls" in window && machine.minimumCalls > window.calls) {
+    reader.fail(
+      `minimumCalls (${machine.minimumCalls}) is more than the window holds (${window.calls}): it would never open.`,
+    );
+  }
+  if (machine.maxOpenForMs < machine.openForMs) reader.fail("maxOpenFor must not be shorter than openFor.");
+  return {
+    name: reader.text("name", "circuit-breaker"),
+    mode: reader.oneOf<Mode>("mode", ["enforce", "shadow", "off"], "enforce"),
+    machine,
+    slowCallMs: reader.optionalDuration("slowCall"),
+    key: reader.callback<NonNullable<CircuitBreakerOptions<Req>["key"]>>("key"),
+    scope: reader.raw<Scope>("scope"),
+    when: reader.callback<NonNullable<CircuitBreakerOptions<Req>["when"]>>("when"),
+    trip: reader.callback<NonNullable<CircuitBreakerOptions<Req>["trip"]>>("trip"),
+    store: reader.raw<BreakerStore>("store") ?? createMemoryBreakerStore(),
+    effective: reader.done(),
+  };
+}

@@ -1,0 +1,192 @@
+import { createWindow, type Totals, type Window, type WindowOptions } from "./window.ts";
+
+export interface BreakerConfig {
+  readonly window: WindowOptions;
+  /** Opens at this share of failures or more; 0.5 is one half. */
+  readonly failureRate: number;
+  /** Opens at this share of slow calls or more. */
+  readonly slowRate: number;
+  readonly minimumCalls: number;
+  readonly openForMs: number;
+  readonly maxOpenForMs: number;
+  /** Calls let through at once while half-open; as many must succeed to close. */
+  readonly probes: number;
+  /** A probe that says nothing for this long has lost its permit. */
+  readonly probeLeaseMs: number;
+  /** After closing, the share let through grows from a tenth to all within this time. 0: all at once. */
+  readonly rampMs: number;
+}
+
+export type BreakerStatus = "closed" | "open" | "half-open" | "forced-open" | "forced-closed";
+
+/** What admits a call, and fences its result: one that belongs to an earlier epoch changes nothing. */
+export interface Ticket {
+  readonly epoch: number;
+  readonly probe: boolean;
+  /** The epoch in which its first token closed the circuit, if it did. */
+  closed?: number;
+}
+
+export type Admission =
+  | { readonly ticket: Ticket; readonly transition?: Transition }
+  | { readonly retryAfterMs: number };
+export type Result = "success" | "failure" | "ignored";
+export type Transition = "open" | "half-open" | "close";
+
+export interface BreakerSnapshot extends Totals {
+  readonly status: BreakerStatus;
+  readonly epoch: number;
+  /** Until probes are let through; 0 unless open. */
+  readonly openForMs: number;
+  /** How often it opened since it was last well. */
+  readonly openings: number;
+}
+
+/** The state machine of one circuit. Open is compared with the clock, so there is no timer that could be lost. */
+export interface BreakerState {
+  admit(now: number, random: number): Admission;
+  /** The final result of an admitted call. `slow` counts beside failure. @returns what it changed. */
+  record(ticket: Ticket, result: Result, slow: boolean, now: number, trip?: boolean): Transition | undefined;
+  /** First token of a probe: good enough to close, though the call is not over. A later failure opens again. */
+  provisional(ticket: Ticket, now: number): Transition | undefined;
+  /** Holds it open or closed whatever happens; `undefined` lets it go on from closed. */
+  force(to: "open" | "closed" | undefined, now: number): void;
+  configure(config: BreakerConfig): void;
+  snapshot(now: number): BreakerSnapshot;
+  /** Closed, and nothing remembered. */
+  idle(now: number): boolean;
+}
+
+export function createBreakerState(initial: BreakerConfig): BreakerState {
+  let config = initial;
+  let window: Window = createWindow(config.window);
+  let status: BreakerStatus = "closed";
+  /** Raised by every transition: a result knows by it whether it is late. */
+  let epoch = 0;
+  let openUntil = 0;
+  let openings = 0;
+  let closedAt = -Infinity;
+  let successes = 0;
+  let leases = new Map<Ticket, number>();
+
+  function enter(next: "closed" | "open" | "half-open", now: number): void {
+    status = next;
+    epoch++;
+    leases = new Map();
+    successes = 0;
+    window.clear();
+    if (next === "closed") closedAt = now;
+  }
+
+  function open(now: number): Transition {
+    const openFor = Math.min(config.maxOpenForMs, config.openForMs * 2 ** Math.min(openings, 30));
+    openings++;
+    enter("open", now);
+    openUntil = now + openFor;
+    return "open";
+  }
+
+  function close(now: number): Transition {
+    enter("closed", now);
+    return "close";
+  }
+
+  function mustOpen(now: number): boolean {
+    const { calls, failures, slow } = window.totals(now);
+    if (calls < config.minimumCalls) return false;
+    return failures / calls >= config.failureRate || slow / calls >= config.slowRate;
+  }
+
+  function admitProbe(now: number): Admission {
+    for (const [ticket, until] of leases) if (until <= now) leases.delete(ticket);
+    if (leases.size + successes >= config.probes) return { retryAfterMs: nextLeaseEnd(now) };
+    const ticket: Ticket = { epoch, probe: true };
+    leases.set(ticket, now + config.probeLeaseMs);
+    return { ticket };
+  }
+
+  function nextLeaseEnd(now: number): number {
+    let first = Infinity;
+    for (const until of leases.values()) first = Math.min(first, until - now);
+    return Number.isFinite(first) ? first : config.probeLeaseMs;
+  }
+
+  function succeeded(ticket: Ticket, now: number): Transition | undefined {
+    if (!leases.delete(ticket)) return undefined; // its lease is over: somebody else probes
+    if (++successes < config.probes) return undefined;
+    return close(now);
+  }
+
+  return {
+    admit(now, random) {
+      switch (status) {
+        case "forced-open":
+          return { retryAfterMs: config.openForMs };
+        case "forced-closed":
+          return { ticket: { epoch, probe: false } };
+        case "open":
+          if (now < openUntil) return { retryAfterMs: openUntil - now };
+          enter("half-open", now);
+          return { ...admitProbe(now), transition: "half-open" };
+        case "half-open":
+          return admitProbe(now);
+        case "closed": {
+          const ramp = config.rampMs === 0 ? 1 : Math.max(0.1, (now - closedAt) / config.rampMs);
+          if (openings > 0 && ramp < 1 && random >= ramp)
+            return { retryAfterMs: closedAt + config.rampMs - now };
+          return { ticket: { epoch, probe: false } };
+        }
+      }
+    },
+
+    record(ticket, result, slow, now, trip = false) {
+      if (status === "forced-open" || status === "forced-closed") return undefined;
+      if (ticket.closed !== undefined && ticket.closed === epoch && result === "failure") return open(now);
+      if (ticket.epoch !== epoch) return undefined;
+      if (result === "ignored") {
+        leases.delete(ticket);
+        return undefined;
+      }
+      if (status === "half-open") {
+        if (result === "success" && !slow) return succeeded(ticket, now);
+        return leases.has(ticket) ? open(now) : undefined;
+      }
+      window.add(result === "failure", slow, now);
+      if (trip || mustOpen(now)) return open(now);
+      // Well again for a whole minimum of calls: the next opening starts from the shortest time.
+      if (openings > 0 && window.totals(now).calls >= config.minimumCalls) openings = 0;
+      return undefined;
+    },
+
+    provisional(ticket, now) {
+      if (!ticket.probe || ticket.epoch !== epoch || status !== "half-open") return undefined;
+      const transition = succeeded(ticket, now);
+      if (transition === "close") ticket.closed = epoch;
+      return transition;
+    },
+
+    force(to, now) {
+      enter("closed", now);
+      openings = 0;
+      if (to !== undefined) status = to === "open" ? "forced-open" : "forced-closed";
+    },
+
+    configure(next) {
+      const resized = JSON.stringify(next.window) !== JSON.stringify(config.window);
+      config = next;
+      if (resized) window = createWindow(config.window);
+    },
+
+    snapshot(now) {
+      return {
+        status,
+        epoch,
+        openForMs: status === "open" ? Math.max(0, openUntil - now) : 0,
+        openings,
+        ...window.totals(now),
+      };
+    },
+
+    idle: (now) => status === "closed" && openings === 0 && window.totals(now).calls === 0,
+  };
+}
