@@ -35,7 +35,7 @@ export function describePolicies(policies: readonly Policy[]): Description {
   }
   const described = policies.map((policy): PolicyDescription => {
     const group = together.get(policy);
-    const plain = { kind: policy.kind, name: policy.name, options: policy.describe?.() ?? {} };
+    const plain = { kind: policy.kind, name: policy.name, options: { ...policy.describe?.() } };
     return group === undefined ? plain : { ...plain, together: group };
   });
   return {

@@ -1,4 +1,5 @@
 import type { Call } from "./call.ts";
+import type { Description } from "./describe.ts";
 import type { EventSink } from "./events.ts";
 import type { Mark } from "./marks.ts";
 import type { Outcome, Usage } from "./outcome.ts";
@@ -25,7 +26,7 @@ export interface Policy<Req = Any, Res = Any> {
   readonly name: string;
   apply(next: Handler<Req, Res>, host: Host): Handler<Req, Res>;
   /** The effective options, valid as configuration again. */
-  describe?(): Readonly<Record<string, unknown>>;
+  describe?(): Readonly<Record<string, unknown>> | Description;
   /** The state of this moment, as plain data; a copy. */
   snapshot?(): unknown;
   /** Changes options while calls run. Validated first and applied whole or not at all; windows, permits and budgets stay. */

@@ -101,8 +101,9 @@ export function createEngine(
       close: () => drain({ withinMs: 1_000 }),
     },
     run(request, options, handler, more = {}) {
-      const context = currentContext();
-      const parent = more.parent ?? callOfSignal(options.signal ?? context?.signal);
+      const parent = more.parent ?? callOfSignal(options.signal);
+      // Inside another call everything comes from it: a flight that outlives its leader must not follow the leader's browser.
+      const context = parent === undefined ? currentContext() : undefined;
       const meta: Meta = { callId: options.callId ?? parent?.id ?? context?.callId ?? nextId(), attempts: 0 };
       if (scope.draining) return refused({ by: name, code: "DRAINING" }, meta);
 
@@ -123,8 +124,10 @@ export function createEngine(
       );
       scope.add(call);
       budget.onCall(now);
-      const signal = options.signal ?? context?.signal;
-      if (signal !== undefined && callOfSignal(signal) !== parent) call.follow(signal);
+      // Both may end the call: an SDK passes a signal of its own, and the browser may leave all the same.
+      if (options.signal !== undefined && callOfSignal(options.signal) === undefined)
+        call.follow(options.signal);
+      if (context?.signal !== undefined && context.signal !== options.signal) call.follow(context.signal);
       const deadline = deadlineOf(options, context, runtime);
       if (deadline !== undefined) boundByDeadline(call, deadline);
       if (events.listening) tellCall(call);

@@ -12,7 +12,8 @@ export function linkSignal(signal: AbortSignal, call: Call<Any>): void {
 
 /** The call whose signal this is, if it is one of ours. */
 export function callOfSignal(signal: AbortSignal | undefined): Call<Any> | undefined {
-  return signal?.[OWNER];
+  const linked: Linked | undefined = signal;
+  return linked?.[OWNER];
 }
 
 const followers = new WeakMap<AbortSignal, Set<Call<Any>>>();
