@@ -67,9 +67,12 @@ function parse(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: flags, allowPositionals: false });
   } catch (error) {
-    throw new SimulatorConfigError(`${(error as Error).message.replace(/\.?$/, ".")} Run with --help to see all options.`, {
-      cause: error,
-    });
+    throw new SimulatorConfigError(
+      `${(error as Error).message.replace(/\.?$/, ".")} Run with --help to see all options.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
