@@ -1,0 +1,71 @@
+import type { Server, ServerResponse } from "node:http";
+
+import { type CancelTimer, milliseconds, type Runtime, systemRuntime } from "@breakwater/core";
+
+/** What else is to be drained: clients, pipelines, anything with a `drain`. */
+export interface Drainable {
+  drain(options?: { readonly withinMs?: number }): Promise<void>;
+}
+
+export interface ServerDrainOptions {
+  /** How long answers that have begun may still take, in ms; then they are cut. @default 30_000 */
+  readonly withinMs?: number;
+  /** @default the real clock */
+  readonly runtime?: Runtime;
+}
+
+/**
+ * Shuts a server down in good order: no new connections, answers that are being streamed are finished, then the
+ * clients are drained and the last connections closed. What is still going on after `withinMs` is cut.
+ *
+ * @returns whether everything was finished in time.
+ */
+export async function drain(
+  server: Server,
+  clients: readonly Drainable[] = [],
+  options: ServerDrainOptions = {},
+): Promise<boolean> {
+  const { runtime = systemRuntime() } = options;
+  const withinMs = milliseconds(options.withinMs ?? 30_000, "drain: withinMs");
+  const until = runtime.now() + withinMs;
+
+  // Requests on connections that are open already are still served, and are the last on theirs.
+  const last = (_: unknown, res: ServerResponse): void => void (res.shouldKeepAlive = false);
+  server.prependListener("request", last);
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  let cancelSweep: CancelTimer = () => {};
+  const sweep = (): void => {
+    server.closeIdleConnections();
+    cancelSweep = runtime.setTimer(SWEEP_MS, sweep);
+  };
+  sweep();
+
+  const inTime = await settlesWithin(closed, withinMs, runtime);
+  // Calls that are cut here answer their requests with an error; background work has what time is left.
+  const left = inTime ? Math.max(0, until - runtime.now()) : 0;
+  await Promise.all(clients.map((client) => client.drain({ withinMs: left })));
+  await settlesWithin(closed, LAST_WORDS_MS, runtime);
+  cancelSweep();
+  server.closeAllConnections();
+  await closed;
+  server.off("request", last);
+  return inTime;
+}
+
+function settlesWithin(promise: Promise<void>, ms: number, runtime: Runtime): Promise<boolean> {
+  return new Promise((resolve) => {
+    const cancel = runtime.setTimer(ms, () => resolve(false));
+    void promise.then(() => {
+      cancel();
+      resolve(true);
+    });
+  });
+}
+
+/** What was cut still says so to its browser. */
+const LAST_WORDS_MS = 1_000;
+
+/** Connections become idle one by one, and nothing tells when. */
+const SWEEP_MS = 100;

@@ -1,0 +1,92 @@
+import {
+  bulkhead,
+  ConfigError,
+  createPipeline,
+  currentContext,
+  guard,
+  type Policy,
+  retry,
+  timeout,
+} from "@breakwater/core";
+import { describe, expect, test } from "vitest";
+
+import { openContext } from "./context.ts";
+import { createGate } from "./gate.ts";
+import { sendProblem } from "./send-problem.ts";
+import { browse, listener, serve, until } from "./server.test-help.ts";
+
+async function serveGate(guards: readonly Policy[], work: (end: () => void) => void) {
+  const gate = createGate(...guards);
+  const { listen } = listener((req, res) =>
+    openContext(req, res, { tenant: (r) => r.url?.slice(1) }, async () => {
+      const refusal = await gate.admit(req, res);
+      if (refusal !== undefined) sendProblem(res, refusal);
+      else {
+        const tenant = currentContext()?.tenant;
+        work(() => res.end(tenant));
+      }
+    }),
+  );
+  return { ...(await serve(listen)), gate };
+}
+
+describe("a gate", () => {
+  test("counts a request until its answer is complete", async () => {
+    const ends: (() => void)[] = [];
+    const { url, gate } = await serveGate([bulkhead({ name: "in", concurrency: 1 })], (end) =>
+      ends.push(end),
+    );
+    const first = fetch(`${url}/a`);
+    await until(() => ends.length === 1);
+    const refused = await fetch(`${url}/b`);
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get("retry-after")).toBe("1");
+    expect(await refused.json()).toMatchObject({ code: "BULKHEAD_FULL" });
+    ends[0]?.();
+    expect(await (await first).text()).toBe("a");
+    await until(() => gate.pipeline.snapshot().inFlight === 0);
+    const second = fetch(`${url}/c`);
+    await until(() => ends.length === 2);
+    ends[1]?.();
+    expect((await second).status).toBe(200);
+  });
+
+  test("gives the place of a browser that has left to the next one, under the next one's own tenant", async () => {
+    const ends: (() => void)[] = [];
+    const guards = [bulkhead({ name: "in", concurrency: 1, queue: 5, maxWait: "10s" })];
+    const { url, gate } = await serveGate(guards, (end) => ends.push(end));
+    const first = browse(`${url}/a`);
+    await until(() => ends.length === 1);
+    const impatient = browse(`${url}/b`);
+    await until(() => gate.pipeline.snapshot().inFlight === 2);
+    const third = fetch(`${url}/c`);
+    await until(() => gate.pipeline.snapshot().inFlight === 3);
+    impatient.leave();
+    await until(() => gate.pipeline.snapshot().inFlight === 2);
+    first.leave();
+    await until(() => ends.length === 2);
+    ends[1]?.();
+    expect(await (await third).text()).toBe("c");
+    await until(() => gate.pipeline.snapshot().inFlight === 0);
+  });
+
+  test("its guards see the request", async () => {
+    const no = guard("no", {
+      name: "no",
+      admit: (call) =>
+        call.request.url === "/no" ? { by: "no", code: "RATE_LIMITED", retryAfterMs: 10 } : undefined,
+    });
+    const { url } = await serveGate([no], (end) => end());
+    expect((await fetch(`${url}/yes`)).status).toBe(200);
+    expect((await fetch(`${url}/no`)).status).toBe(429);
+  });
+
+  test.each([
+    ["retry", retry()],
+    ["timeout", timeout({ total: "1s" })],
+    ["retry", createPipeline(retry())],
+  ])("%s admits nothing, so it is refused at construction", (kind, policy) => {
+    expect(() => createGate(policy)).toThrow(ConfigError);
+    expect(() => createGate(policy)).toThrow(`inbound: ${kind} does not admit requests`);
+  });
+});

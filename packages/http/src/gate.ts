@@ -1,0 +1,60 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+import { chain, ConfigError, createPipeline, type Pipeline, type Policy } from "@breakwater/core";
+
+import { isGone } from "./client-gone.ts";
+import { openContext } from "./context.ts";
+import { problem, problemOfFailure, problemOfRefusal, type ProblemResponse } from "./problem.ts";
+
+/** Guards in front of a server, for the requests that come in. */
+export interface Gate {
+  /** `undefined` once the request may go on; else what to answer. What it took is given back when the response closes. */
+  admit(req: IncomingMessage, res: ServerResponse): Promise<ProblemResponse | undefined>;
+  /** For `describe()`, `snapshot()`, `on()` and `drain()`. */
+  readonly pipeline: Pipeline;
+}
+
+const GUARD = Symbol.for("breakwater.guard");
+
+/**
+ * Puts guards in front of a server. They see the request as `call.request`, so that `rateLimit({ key: (req) => … })`
+ * knows whose it is; a bulkhead counts a request until the last byte of its answer.
+ *
+ * @throws ConfigError for policies that do not admit, such as `retry` and `timeout`: a request that came in cannot be
+ * made again, and its time is bounded by the context's `deadline`.
+ */
+export function createGate(...guards: readonly Policy[]): Gate {
+  const pipeline = createPipeline({ name: "inbound" }, ...guards);
+  for (const policy of pipeline.parts ?? []) {
+    if (GUARD in policy && policy.kind !== "timeout") continue;
+    throw new ConfigError(
+      `inbound: ${policy.kind} does not admit requests. Use guards such as rateLimit() and bulkhead(); a deadline is an option of the context.`,
+    );
+  }
+  return {
+    pipeline,
+    admit: (req, res) =>
+      // A client that leaves while it waits leaves the queue, too: the context's signal says so.
+      openContext(req, res, {}, () => {
+        return new Promise((resolve) => {
+          const admitted = (): Promise<void> => {
+            resolve(undefined);
+            return closed(res);
+          };
+          void chain(pipeline.outcome(admitted, { input: req }), (outcome) => {
+            if (outcome.status === "refused") resolve(problemOfRefusal(outcome.refusal));
+            if (outcome.status === "failed")
+              resolve(problemOfFailure(outcome) ?? problem(500, "GATE_FAILED"));
+            if (outcome.status === "cancelled") resolve(problem(503, "CANCELLED", 1_000));
+          });
+        });
+      }),
+  };
+}
+
+function closed(res: ServerResponse): Promise<void> {
+  if (res.closed || isGone(res)) return Promise.resolve();
+  return new Promise((resolve) => {
+    res.once("close", () => resolve());
+  });
+}

@@ -1,0 +1,33 @@
+import type { ServerResponse } from "node:http";
+
+import { isGone } from "./client-gone.ts";
+import type { ProblemResponse } from "./problem.ts";
+
+/** What described the answer that there will not be. */
+const OF_THE_ANSWER = ["content-encoding", "content-length", "etag", "last-modified"];
+
+/**
+ * Answers with a problem, wherever the response stands: as problem+json while nothing was sent, as an `error` event in
+ * a stream of events, by cutting the connection in anything else, so that half an answer is never taken for a whole
+ * one. Writes nothing when the client is gone or has its answer.
+ */
+export function sendProblem(res: ServerResponse, { problem, headers }: ProblemResponse): void {
+  if (isGone(res) || res.writableEnded) return;
+  if (!res.headersSent) {
+    for (const name of OF_THE_ANSWER) res.removeHeader(name);
+    for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+    res.setHeader("content-type", "application/problem+json");
+    res.setHeader("cache-control", "no-store");
+    res.statusCode = problem.status;
+    res.end(JSON.stringify(problem));
+  } else if (isEventStream(res)) {
+    // SDKs look for `error` with a `message`; there is no `[DONE]` after it.
+    res.end(`event: error\ndata: ${JSON.stringify({ error: { message: problem.detail, ...problem } })}\n\n`);
+  } else {
+    res.destroy();
+  }
+}
+
+function isEventStream(res: ServerResponse): boolean {
+  return String(res.getHeader("content-type")).startsWith("text/event-stream");
+}
