@@ -94,8 +94,9 @@ export class Call<Req> {
   firstTokenAt: number | undefined = undefined;
   /** Set by the upstream as soon as it is known, also in the middle of a stream. */
   usage: Usage | undefined = undefined;
-  /** Last moment at which an answer is of use; `Infinity` when nobody said. */
-  deadline: number;
+  // What bounds this attempt itself, and for a call that nothing around it bounds, what it began with.
+  #limit = Infinity;
+  #until: number;
 
   // Undefined until somebody needs it: most calls need little of it.
   #state: typeof RUNNING | typeof STREAMING | typeof JUDGED | typeof STOPPED = RUNNING;
@@ -110,6 +111,9 @@ export class Call<Req> {
   #watchers: Watcher[] | undefined = undefined;
   #work: Promise<unknown> | undefined = undefined;
   #stream: Promise<Ending> | undefined = undefined;
+  #answer: Outcome<Any> | undefined = undefined;
+  /** The attempt around this one that passes its stream on, and so ends with it. */
+  #carrier: Call<Any> | undefined = undefined;
   #result: Outcome<Any> | undefined = undefined;
   #ending: Ending | undefined = undefined;
   #entered: Entered | undefined;
@@ -125,7 +129,7 @@ export class Call<Req> {
     this.attempt = options.attempt ?? 1;
     this.avoid = options.avoid ?? parent?.avoid ?? NOBODY;
     this.detached = options.detached === true;
-    this.deadline = parent?.deadline ?? Infinity;
+    this.#until = parent?.deadline ?? Infinity;
     this.#entered = parent === undefined ? undefined : parent.#entered;
     if (parent !== undefined && !this.detached) parent.#adopt(this);
   }
@@ -185,10 +189,12 @@ export class Call<Req> {
     this.#verdict = verdict;
     this.#controller?.abort(reason);
     this.#abortChildren(undefined, reason);
-    if (this.#abortListeners !== undefined) for (const listener of this.#abortListeners) listener(reason);
+    if (this.#abortListeners !== undefined)
+      for (const listener of this.#abortListeners) this.#isolate(listener, reason);
     // Before it began, there is nothing to interrupt: attempt() looks at `aborted` first.
     if (this.#state === RUNNING) this.#interrupt?.(this.abortOutcome());
-    else {
+    else if (this.#state === STREAMING) {
+      // A relay of ours has ended it by now; this is the stream of somebody who has not noticed.
       this.leaves(this.#stream as Promise<Ending>);
       this.finish(this.abortOutcome());
     }
@@ -221,14 +227,26 @@ export class Call<Req> {
 
   // --- Time ---
 
+  /** Last moment at which an answer is of use; `Infinity` when nobody said. */
+  get deadline(): number {
+    const around = this.parent === undefined || this.detached ? this.#until : this.parent.deadline;
+    return Math.min(around, this.#limit);
+  }
+
   /** Milliseconds until the deadline, never negative; `Infinity` without one. */
   get remainingMs(): number {
-    return this.deadline === Infinity ? Infinity : Math.max(0, this.deadline - this.runtime.now());
+    const { deadline } = this;
+    return deadline === Infinity ? Infinity : Math.max(0, deadline - this.runtime.now());
   }
 
   /** Brings the deadline forward for this attempt and what is inside it; never back. */
   limitDeadline(at: number): void {
-    if (at < this.deadline) this.deadline = at;
+    if (at < this.#limit) this.#limit = at;
+  }
+
+  /** Somebody joined a detached call who can wait longer: what it runs now may take longer, within limits of its own. */
+  extendDeadline(at: number): void {
+    if (at > this.#until) this.#until = at;
   }
 
   /** Resolves after `ms`, or as soon as the attempt is aborted; look at `aborted` then. */
@@ -311,7 +329,10 @@ export class Call<Req> {
 
   /** A further attempt inside this one. Give it to `next`. */
   fork(options: ForkOptions<Req> = {}): Call<Req> {
-    return new Call("request" in options ? options.request : this.request, this.trip, this, options);
+    const request = "request" in options ? options.request : this.request;
+    // The caller may have his answer long before a detached call ends: it must not write into his meta.
+    const trip = options.detached ? { ...this.trip, meta: { callId: this.id, attempts: 0 } } : this.trip;
+    return new Call(request, trip, this, options);
   }
 
   /** False if this policy instance acts on the call already: in a client inside a client it counts once. */
@@ -381,12 +402,25 @@ export class Call<Req> {
     }
     this.#state = STREAMING;
     this.#stream = end;
+    this.#answer = outcome;
     this.#interrupt = undefined;
     this.#marked("answered", this.runtime.now());
-    void end.then((ending) => {
-      this.#ending ??= ending;
-      this.finish(outcome);
-    });
+    // Told twice: at once by a relay of ours, and by the promise for streams of others.
+    for (let child = this.#firstChild; child !== undefined; child = child.#next) {
+      if (child.#stream === end) child.#carrier = this;
+    }
+    void end.then((ending) => this.endStream(ending));
+  }
+
+  /** The stream that the attempt was answered with is over. */
+  endStream(ending: Ending): void {
+    if (this.#state !== STREAMING) return;
+    if (this.#aborted) this.finish(this.abortOutcome());
+    else {
+      this.#ending = ending;
+      this.finish(this.#answer as Outcome<Any>);
+    }
+    this.#carrier?.endStream(ending);
   }
 
   /** The verdict, once. */
@@ -432,10 +466,15 @@ export class Call<Req> {
   }
 
   #run(f: Finalizer): void {
+    this.#isolate(f, this.ending as Ending);
+  }
+
+  /** A throw of one clean-up must not keep the others from running. */
+  #isolate<A>(f: (argument: A) => void, argument: A): void {
     try {
-      f(this.ending as Ending);
+      f(argument);
     } catch (error) {
-      this.host.events.emit({ type: "callback-throw", where: "finalizer", error, callId: this.id });
+      this.host.events.emit({ type: "callback-throw", where: "clean-up", error, callId: this.id });
     }
   }
 }

@@ -68,14 +68,20 @@ export interface UpstreamTraits<Req, Res> {
   readonly marks?: readonly Mark[];
 }
 
-/** Turns answers into stored values and back; see `cache`. */
+/** What a complete answer is once nothing of it is missing: itself, and of a stream the list of its items. */
+export type Complete<Res> = Res extends AsyncIterable<infer Item> ? readonly Item[] : Res;
+
+/** How answers are kept and given out again; see `cache`. */
 export interface Codec<Res> {
-  /** Size in bytes, for the cache's bound. */
-  size?(value: Res): number;
-  /** Whether this complete answer may be given to somebody else. */
-  storable?(value: Res): boolean;
-  /** A copy, so that a reader who changes an answer does not change the next reader's. */
-  copy?(value: Res): Res;
+  /** Size in bytes, for the cache's bound. @default estimated from the strings and members in it */
+  size?(value: Complete<Res>): number;
+  /** Whether this complete answer may be given to somebody else. @default true */
+  storable?(value: Complete<Res>): boolean;
+  /**
+   * A copy, so that a reader who changes an answer does not change the next reader's. Of a stream also single items
+   * are copied, as a list of one. @default plain data is copied, anything else is neither kept nor shared
+   */
+  copy?(value: Complete<Res>): Complete<Res>;
 }
 
 /** A handler that really calls something, together with what it says of itself. */

@@ -150,6 +150,8 @@ export function configure<O extends object, C extends ConfigBase>(
     },
     face: { name, mode: () => now.mode as ModeOf<C>, describe: () => now.effective },
     update(changes) {
+      if ("store" in changes)
+        throw new ConfigError(`${name}: a policy keeps its store; make a new policy for another one.`);
       const next = { ...given, ...changes };
       const config = read(next); // throws before anything has changed
       if (config.name !== name) {

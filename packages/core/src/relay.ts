@@ -41,14 +41,16 @@ export function relay<T>(source: AsyncIterator<T>, call: Call<Any>, options: Rel
     over = true;
     cancelStall?.();
     forget();
-    settle({
+    const ending: Ending = {
       status,
       endedAt: call.runtime.now(),
       ...(call.dispatchedAt !== undefined && { dispatchedAt: call.dispatchedAt }),
       ...(call.firstTokenAt !== undefined && { firstTokenAt: call.firstTokenAt }),
       ...(call.usage !== undefined && { usage: call.usage }),
       ...details,
-    });
+    };
+    settle(ending);
+    call.endStream(ending); // at once: who leaves a loop and asks again finds his permit free
   }
 
   /** Ends with an error: the next read tells it, or the one that is outstanding. */
@@ -59,21 +61,18 @@ export function relay<T>(source: AsyncIterator<T>, call: Call<Any>, options: Rel
     interrupt?.();
   }
 
-  function stopSource(): void {
-    let stopping: Promise<unknown> | undefined;
-    try {
-      stopping = source.return?.();
-    } catch {
-      return; // It has nothing left to stop.
-    }
-    // Its permit is given back when it has really stopped.
-    if (stopping !== undefined) call.leaves(stopping.catch(() => undefined));
+  /** Permits are given back when the source has really stopped. */
+  function stopSource(): Promise<unknown> | undefined {
+    if (source.return === undefined) return undefined;
+    const stopping = (async () => source.return?.())().catch(() => undefined); // also when it throws at once
+    call.leaves(stopping);
+    return stopping;
   }
 
   const forget = call.onAbort((reason) => {
     // The signal has told the source already; not all sources listen.
     if (over) return;
-    stopSource();
+    void stopSource();
     const outcome = call.abortOutcome();
     fail(reason, outcome.status === "failed" ? omitMeta(outcome) : { status: "cancelled", error: reason });
   });
@@ -81,7 +80,7 @@ export function relay<T>(source: AsyncIterator<T>, call: Call<Any>, options: Rel
   function awaitReader(): void {
     call.mark("paused");
     cancelStall = call.runtime.setTimer(readerStallMs, () => {
-      stopSource();
+      void stopSource();
       fail(new StalledReaderError(readerStallMs), { status: "cancelled" });
     });
   }
@@ -136,9 +135,11 @@ export function relay<T>(source: AsyncIterator<T>, call: Call<Any>, options: Rel
     },
     async return(value?: unknown) {
       if (!over) {
-        stopSource();
+        const stopping = stopSource();
         finish("cancelled");
         interrupt?.();
+        // As a for-await loop over a generator does; but not for a source that is in the middle of a read, which may be deaf.
+        if (!reading) await stopping;
       }
       return { done: true, value: value as undefined };
     },

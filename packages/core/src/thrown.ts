@@ -24,7 +24,8 @@ export function unwrap<T>(outcome: Outcome<T>): T {
   }
 }
 
-function remember(error: unknown, outcome: Outcome<never>): unknown {
+/** @internal What `error` stands for, wherever it is thrown next. */
+export function remember(error: unknown, outcome: Outcome<never>): unknown {
   if (isObject(error)) memory.set(error, outcome);
   return error;
 }

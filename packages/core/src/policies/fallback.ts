@@ -84,6 +84,7 @@ function read<Req, Res>(options: FallbackOptions<Req, Res>) {
     value: reader.callback<NonNullable<FallbackOptions<Req, Res>["value"]>>("value"),
     when: reader.callback<NonNullable<FallbackOptions<Req, Res>["when"]>>("when") ?? needed,
   };
+  const effective = reader.done();
   if (config.to === undefined && config.request === undefined && config.value === undefined) {
     reader.fail(
       "say what to fall back on: to (another upstream or client), request (another request) or value.",
@@ -92,5 +93,5 @@ function read<Req, Res>(options: FallbackOptions<Req, Res>) {
   if (config.value !== undefined && (config.to !== undefined || config.request !== undefined)) {
     reader.fail("value stands alone: it makes the answer itself, so to and request would be ignored.");
   }
-  return { ...config, effective: reader.done() };
+  return { ...config, effective };
 }

@@ -238,9 +238,10 @@ function read(options: TimeoutOptions) {
     idle: reader.optionalDuration("idle"),
     idleReasoning: reader.optionalDuration("idleReasoning"),
   };
+  const effective = reader.done();
   const set = Object.entries(clocks).filter(([, ms]) => ms !== undefined);
   if (set.length === 0) reader.fail('at least one clock is required, for example timeout({ total: "10m" }).');
   for (const [clock, ms] of set) if (ms === 0) reader.fail(`${clock} must be longer than 0.`);
   const watches = set.some(([clock]) => clock !== "total" && clock !== "overall");
-  return { name, mode, clocks, watches, effective: reader.done() };
+  return { name, mode, clocks, watches, effective };
 }

@@ -186,18 +186,12 @@ function read<Req>(options: CircuitBreakerOptions<Req>) {
     slowRate: share("slowRate", 1),
     minimumCalls: reader.count("minimumCalls", "calls" in window ? Math.min(20, window.calls) : 20),
     openForMs: reader.duration("openFor", 5_000),
-    maxOpenForMs: Math.max(reader.duration("maxOpenFor", 60_000), 0),
+    maxOpenForMs: reader.duration("maxOpenFor", 60_000),
     probes: reader.count("probes", 1),
     probeLeaseMs: reader.duration("probeLease", 60_000),
     rampMs: reader.duration("ramp", 0),
   };
-  if ("calls" in window && machine.minimumCalls > window.calls) {
-    reader.fail(
-      `minimumCalls (${machine.minimumCalls}) is more than the window holds (${window.calls}): it would never open.`,
-    );
-  }
-  if (machine.maxOpenForMs < machine.openForMs) reader.fail("maxOpenFor must not be shorter than openFor.");
-  return {
+  const config = {
     name: reader.text("name", "circuit-breaker"),
     mode: reader.oneOf<Mode>("mode", ["enforce", "shadow", "off"], "enforce"),
     machine,
@@ -209,4 +203,11 @@ function read<Req>(options: CircuitBreakerOptions<Req>) {
     store: reader.raw<BreakerStore>("store") ?? createMemoryBreakerStore(),
     effective: reader.done(),
   };
+  if ("calls" in window && machine.minimumCalls > window.calls) {
+    reader.fail(
+      `minimumCalls (${machine.minimumCalls}) is more than the window holds (${window.calls}): it would never open.`,
+    );
+  }
+  if (machine.maxOpenForMs < machine.openForMs) reader.fail("maxOpenFor must not be shorter than openFor.");
+  return config;
 }

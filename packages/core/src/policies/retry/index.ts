@@ -154,12 +154,13 @@ function read<Req, Res>(options: RetryOptions<Req, Res>) {
     when: reader.callback<NonNullable<RetryOptions<Req, Res>["when"]>>("when") ?? mayPass,
     request: reader.callback<NonNullable<RetryOptions<Req, Res>["request"]>>("request"),
   };
+  const effective = reader.done();
   if (config.maxDelayMs < config.baseDelayMs) {
     throw new ConfigError(
       `retry: maxDelay must not be shorter than baseDelay, got ${show(options.maxDelay)} and ${show(options.baseDelay)}.`,
     );
   }
-  return { ...config, effective: reader.done() };
+  return { ...config, effective };
 }
 
 function mayPass(outcome: Outcome<unknown>): boolean {

@@ -1,0 +1,107 @@
+import { describe, expect, it } from "vitest";
+
+import { createTestClock, type TestClock } from "../../testing/src/index.ts";
+import { answered, type Call, createClient, type Ending, guard, relay } from "./index.ts";
+
+/** A client whose upstream relays `source`; tells how the call ended. */
+function relaying(source: AsyncIterator<string>, clock: TestClock = createTestClock()) {
+  const seen: { ending?: Ending; stopped?: Ending } = {};
+  const watch = guard("watch", {
+    name: "watch",
+    admit(call) {
+      call.defer((ending) => (seen.ending = ending));
+      call.hold((ending) => (seen.stopped = ending), 1_000);
+      return undefined;
+    },
+  });
+  const open = createClient<string, AsyncIterableIterator<string>>(
+    {
+      upstream: (call: Call<string>) => {
+        const { stream, end } = relay(source, call);
+        return answered(stream, call.meta, end);
+      },
+      runtime: clock,
+    },
+    watch,
+  );
+  return { open, seen, clock };
+}
+
+async function* words(...items: readonly string[]) {
+  yield* items;
+}
+
+describe("relay", () => {
+  it("passes items on and ends with the last", async () => {
+    const { open, seen } = relaying(words("a", "b"));
+    const items: string[] = [];
+    for await (const item of await open("x")) items.push(item);
+    expect(items).toEqual(["a", "b"]);
+    expect(seen.ending).toMatchObject({ status: "answered" });
+    expect(seen.stopped).toBeDefined();
+  });
+
+  it("tells a source's error to the reader, and again to who reads on", async () => {
+    const broken = new Error("broken");
+    const { open, seen } = relaying(
+      (async function* () {
+        yield "a";
+        throw broken;
+      })(),
+    );
+    const stream = await open("x");
+    expect(await stream.next()).toMatchObject({ value: "a" });
+    await expect(stream.next()).rejects.toBe(broken);
+    await expect(stream.next()).rejects.toBe(broken);
+    expect(seen.ending).toMatchObject({ status: "failed", error: broken, fault: "upstream" });
+  });
+
+  it("gives a reader back who waits at a silent source, when the call is aborted", async () => {
+    let returned = 0;
+    const silent: AsyncIterator<string> = {
+      next: () => new Promise(() => {}),
+      return: () => new Promise(() => void returned++),
+    };
+    const { open, seen, clock } = relaying(silent);
+    const controller = new AbortController();
+    const stream = await open("x", { signal: controller.signal });
+    const read = stream.next().catch((error: unknown) => error);
+    await clock.settle();
+    controller.abort("left");
+    expect(await read).toBe("left");
+    expect(returned).toBe(1);
+    expect(seen.ending).toMatchObject({ status: "cancelled", error: "left" });
+    expect(seen.stopped).toBeUndefined(); // deaf: its permit waits for the grace
+    await clock.advance(1_000);
+    expect(seen.stopped).toBeDefined();
+  });
+
+  it("survives a source whose return() throws", async () => {
+    const { open, seen } = relaying({
+      next: async () => ({ done: false, value: "a" }),
+      return: () => {
+        throw new Error("clumsy");
+      },
+    });
+    for await (const item of await open("x")) if (item === "a") break;
+    expect(seen.ending).toMatchObject({ status: "cancelled" });
+    expect(seen.stopped).toBeDefined();
+  });
+
+  it("has one reader at a time", async () => {
+    const { open } = relaying({ next: () => new Promise(() => {}) });
+    const stream = await open("x");
+    void stream.next();
+    await expect(stream.next()).rejects.toThrow("a stream is read by one reader");
+  });
+
+  it("trap 65: gives up a reader that fell asleep in the middle", async () => {
+    const { open, seen, clock } = relaying(words("a", "b", "c"));
+    const stream = await open("x");
+    await stream.next();
+    await clock.advance(60_000);
+    expect(seen.ending).toMatchObject({ status: "cancelled" });
+    await expect(stream.next()).rejects.toThrow("Read it to its end, or leave the loop.");
+    expect(clock.pending).toBe(0);
+  });
+});
