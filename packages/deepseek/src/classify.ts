@@ -1,0 +1,200 @@
+import { type Fault, type Meta, type Scope, UpstreamError, type Verdict } from "@breakwater/core";
+
+import { parseLeniently } from "./error-body.ts";
+import { redact } from "./redact.ts";
+
+/** What went wrong upstream, as `UpstreamError.code` says it. */
+export type DeepSeekErrorCode =
+  | "QUOTA"
+  | "AUTH"
+  | "RATE_LIMIT"
+  | "CONTEXT_WINDOW"
+  | "MODEL_NOT_FOUND"
+  | "INVALID_REQUEST"
+  | "TIMEOUT"
+  | "OVERLOADED"
+  | "SERVER"
+  | "EMPTY_BODY"
+  | "EMPTY_RESPONSE"
+  | "QUEUE_TIMEOUT"
+  | "STREAM_TRUNCATED"
+  | "UPSTREAM_INTERRUPTED"
+  | "MALFORMED_RESPONSE"
+  | "WRONG_CONTENT_TYPE"
+  | "TRANSPORT";
+
+/** What an error answer says of itself. `code` is not asked: DeepSeek writes invalid_request_error there even for a 429. */
+export interface ErrorFacts {
+  readonly status: number;
+  readonly type: string;
+  readonly message: string;
+}
+
+export interface ErrorClass {
+  readonly code: DeepSeekErrorCode;
+  readonly fault: Fault;
+  readonly retryable: boolean;
+  readonly scope?: Scope;
+}
+
+interface Rule extends ErrorClass {
+  readonly when: (facts: ErrorFacts) => boolean;
+}
+
+const between = (from: number, to: number) => (facts: ErrorFacts) =>
+  facts.status >= from && facts.status <= to;
+const is =
+  (...statuses: readonly number[]) =>
+  (facts: ErrorFacts) =>
+    statuses.includes(facts.status);
+
+const NO_MONEY = /insufficient[ _](balance|quota|credit|funds)|exceeded your current quota/i;
+const TOO_LONG = /maximum context length|context[ _](length|window)[ _](is )?exceeded/i;
+const NO_MODEL = /model[ _]not[ _](exist|found)|model .*(does not exist|not found)/i;
+const BUSY = /overloaded|service_unavailable|too busy/i;
+
+/**
+ * Error answers, the first rule that holds: by status, then type, then message. This is the only place in which they
+ * are judged.
+ */
+export const RULES: readonly Rule[] = [
+  {
+    // Before RATE_LIMIT: some hosts say 429 to an empty account.
+    when: (facts) => facts.status === 402 || NO_MONEY.test(facts.type) || NO_MONEY.test(facts.message),
+    code: "QUOTA",
+    fault: "upstream",
+    retryable: false,
+    scope: "account",
+  },
+  { when: is(401, 403), code: "AUTH", fault: "caller", retryable: false, scope: "key" },
+  { when: is(429), code: "RATE_LIMIT", fault: "overload", retryable: true, scope: "account" },
+  {
+    when: (facts) => is(400, 413, 422)(facts) && TOO_LONG.test(facts.message),
+    code: "CONTEXT_WINDOW",
+    fault: "caller",
+    retryable: false,
+    scope: "model",
+  },
+  {
+    when: (facts) => is(400, 404)(facts) && NO_MODEL.test(facts.message),
+    code: "MODEL_NOT_FOUND",
+    fault: "caller",
+    retryable: false,
+    scope: "model",
+  },
+  { when: is(408, 409, 425), code: "TIMEOUT", fault: "upstream", retryable: true },
+  { when: between(400, 499), code: "INVALID_REQUEST", fault: "caller", retryable: false },
+  { when: is(501, 505), code: "SERVER", fault: "upstream", retryable: false },
+  {
+    when: (facts) => is(503, 529)(facts) || BUSY.test(facts.type) || BUSY.test(facts.message),
+    code: "OVERLOADED",
+    fault: "upstream",
+    retryable: true,
+  },
+  { when: () => true, code: "SERVER", fault: "upstream", retryable: true },
+];
+
+/** Answers that are wrong under a status that says they are right. Before the first token all of them may be retried. */
+export const BROKEN: Readonly<Record<BrokenCode, { readonly says: string; readonly scope?: Scope }>> = {
+  EMPTY_BODY: { says: "answered 200 and nothing else" },
+  EMPTY_RESPONSE: { says: "finished without content, reasoning or tool calls" },
+  QUEUE_TIMEOUT: { says: "let the call wait in its queue, and gave it up" },
+  STREAM_TRUNCATED: { says: "ended the stream without finishing the answer" },
+  UPSTREAM_INTERRUPTED: { says: "interrupted the answer" },
+  MALFORMED_RESPONSE: { says: "sent what cannot be parsed" },
+  WRONG_CONTENT_TYPE: { says: "sent another content type than was asked for", scope: "host" },
+  TRANSPORT: { says: "could not be reached, or the connection broke", scope: "host" },
+};
+
+export type BrokenCode =
+  | "EMPTY_BODY"
+  | "EMPTY_RESPONSE"
+  | "QUEUE_TIMEOUT"
+  | "STREAM_TRUNCATED"
+  | "UPSTREAM_INTERRUPTED"
+  | "MALFORMED_RESPONSE"
+  | "WRONG_CONTENT_TYPE"
+  | "TRANSPORT";
+
+export function classify(facts: ErrorFacts): ErrorClass {
+  const { when: _, ...found } = RULES.find((rule) => rule.when(facts)) as Rule;
+  return found;
+}
+
+/** "… which exceeds your concurrency limit of 25 …" */
+export function limitOf(message: string): number | undefined {
+  const match = /concurrency limit of (\d{1,9})\b/i.exec(message);
+  return match === null ? undefined : Number(match[1]);
+}
+
+/** An error together with its verdict: what a failed outcome is made of. */
+export interface Failure {
+  readonly error: UpstreamError;
+  readonly verdict: Verdict;
+}
+
+export interface FailureContext {
+  /** Name of the host, for the message. */
+  readonly target: string;
+  /** The key, to be taken out of what the host says. */
+  readonly key?: string | undefined;
+  readonly meta?: Meta | undefined;
+  readonly traceId?: string | undefined;
+  readonly retryAfterMs?: number | undefined;
+  readonly body?: unknown;
+  /** Whether inference may have begun. */
+  readonly spent?: boolean;
+}
+
+export function errorFailure(facts: ErrorFacts, context: FailureContext): Failure {
+  const { code, fault, retryable, scope } = classify(facts);
+  const { target, meta, retryAfterMs, traceId, key, spent } = context;
+  const body =
+    context.body === undefined ? undefined : parseLeniently(redact(JSON.stringify(context.body), key));
+  const message = redact(facts.message, key);
+  const said = message === "" ? "" : `: ${message.slice(0, 1_000)}`;
+  const limit = code === "RATE_LIMIT" ? limitOf(facts.message) : undefined;
+  return {
+    error: new UpstreamError(code, `${target} answered ${facts.status} (${code})${said}`, {
+      status: facts.status,
+      retryAfterMs,
+      traceId,
+      body,
+      retryable,
+      meta,
+    }),
+    verdict: {
+      fault,
+      retryable,
+      ...(scope !== undefined && { scope }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(limit !== undefined && { limit }),
+      ...(spent === true && { spent }),
+    },
+  };
+}
+
+export function brokenFailure(
+  code: BrokenCode,
+  context: FailureContext,
+  more: { readonly detail?: string; readonly cause?: unknown } = {},
+): Failure {
+  const { says, scope } = BROKEN[code];
+  const { target, meta, traceId, body, spent } = context;
+  const detail = more.detail === undefined ? "" : ` (${more.detail})`;
+  return {
+    error: new UpstreamError(code, `${target} ${says}${detail}`, {
+      traceId,
+      body,
+      retryable: true,
+      meta,
+      ...("cause" in more && { cause: more.cause }),
+    }),
+    verdict: {
+      fault: "upstream",
+      retryable: true,
+      ...(scope !== undefined && { scope }),
+      ...(spent === true && { spent }),
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import type { Call } from "@breakwater/core";
+
+import { hintOf, judgeFinish, progressOf, usageOf } from "./chunk.ts";
+import { brokenFailure, errorFailure, type Failure, type FailureContext } from "./classify.ts";
+import { embeddedFacts, isErrorBody, isRecord } from "./error-body.ts";
+import { rememberRaw } from "./raw.ts";
+import { readText } from "./read-text.ts";
+import { transportFailure } from "./transport-failure.ts";
+import type { ChatCompletion } from "./types.ts";
+
+export interface JsonRules {
+  readonly maxAnswerBytes: number;
+  readonly queueLimitMs: number;
+}
+
+/** Reads a whole answer. The blank lines that a call sees in the queue, and then nothing, are no answer. */
+export async function readJsonAnswer(
+  response: Response,
+  call: Call<unknown>,
+  rules: JsonRules,
+  context: FailureContext,
+): Promise<ChatCompletion | Failure> {
+  let text: string;
+  try {
+    const onBytes = (): void => call.mark("alive");
+    const read = await readText(response.body, { maxBytes: rules.maxAnswerBytes, onBytes });
+    if (read.cut) {
+      return brokenFailure(
+        "MALFORMED_RESPONSE",
+        { ...context, spent: true },
+        { detail: `more than ${rules.maxAnswerBytes} bytes` },
+      );
+    }
+    text = read.text;
+  } catch (error) {
+    return transportFailure(error, context);
+  }
+  if (text.trim() === "") {
+    const waited = call.runtime.now() - (call.dispatchedAt ?? call.runtime.now());
+    const queued = text !== "" && waited >= 0.9 * rules.queueLimitMs;
+    return brokenFailure(
+      queued ? "QUEUE_TIMEOUT" : "EMPTY_BODY",
+      context,
+      text === "" ? {} : { detail: "only keep-alives" },
+    );
+  }
+  return judge(text, call, context);
+}
+
+function judge(text: string, call: Call<unknown>, context: FailureContext): ChatCompletion | Failure {
+  const spent = { ...context, spent: true };
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (cause) {
+    return brokenFailure("MALFORMED_RESPONSE", spent, { detail: "a body that is not JSON", cause });
+  }
+  if (isErrorBody(body)) return errorFailure(embeddedFacts(body), { ...context, body });
+  const choices = isRecord(body) ? body["choices"] : undefined;
+  if (!isRecord(body) || !Array.isArray(choices) || choices.length === 0) {
+    return brokenFailure("MALFORMED_RESPONSE", spent, { detail: "an answer without choices" });
+  }
+  for (const choice of choices as readonly unknown[]) {
+    if (!isRecord(choice))
+      return brokenFailure("MALFORMED_RESPONSE", spent, { detail: "a choice that is none" });
+    const { finish_reason: reason, message } = choice;
+    const why = typeof reason === "string" && reason !== "" ? reason : "stop";
+    const judged = judgeFinish(why, progressOf(message) !== undefined);
+    if (judged === "interrupted") return brokenFailure("UPSTREAM_INTERRUPTED", spent, { detail: why });
+    if (judged === "empty") return brokenFailure("EMPTY_RESPONSE", spent);
+    const hint = hintOf(judged, why);
+    if (hint !== undefined) call.host.events.emit({ type: "hint", message: hint, callId: call.id });
+  }
+  const { meta } = call;
+  const usage = usageOf(body["usage"]);
+  if (usage !== undefined) meta.usage = call.usage = usage;
+  if (typeof body["model"] === "string") meta.model = body["model"];
+  const answer = body as unknown as ChatCompletion;
+  rememberRaw(answer, text);
+  call.mark("token");
+  return answer;
+}

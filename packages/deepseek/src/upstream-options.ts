@@ -1,0 +1,163 @@
+import { type Call, ConfigError, type Duration, type MaybePromise, readOptions } from "@breakwater/core";
+
+import { type HostName, type HostProfile, hosts } from "./hosts.ts";
+import type { StreamRules } from "./stream-source.ts";
+import type { Fetch } from "./transport.ts";
+import type { ChatRequest } from "./types.ts";
+
+export type ApiKey = string | ((call: Call<ChatRequest>) => MaybePromise<string>);
+
+export interface DeepSeekUpstreamOptions {
+  /** The key, or a function that gives one for each attempt. @default the host's environment variable: `DEEPSEEK_API_KEY` */
+  readonly apiKey?: ApiKey | undefined;
+  /** What `/chat/completions` is appended to. @default `DEEPSEEK_BASE_URL`, else the host's */
+  readonly baseURL?: string | undefined;
+  /** A known host by name, or one of your own. @default "deepseek" */
+  readonly host?: HostName | HostProfile;
+  /** What requests ask for that name no model. @default the host's */
+  readonly model?: string;
+  /** Further model ids, as this host calls them. */
+  readonly models?: Readonly<Record<string, string>>;
+  /** What makes the HTTP requests. @default undici's on Node, without its time limits; else the runtime's own */
+  readonly fetch?: Fetch;
+  /** Sent with every request. */
+  readonly headers?:
+    | Readonly<Record<string, string>>
+    | ((call: Call<ChatRequest>) => Readonly<Record<string, string>>);
+  /** Whether a finished stream must say [DONE] as well. Some hosts never do. @default false */
+  readonly strictDone?: boolean;
+  /** How long the host lets a call queue before it gives it up; tells a queue timeout from an empty answer. @default "10m" */
+  readonly queueLimit?: Duration;
+  /** How long to wait for [DONE] once the answer is finished. @default "5s" */
+  readonly tail?: Duration;
+  /** How much of an error answer is read, in bytes. @default 65_536 */
+  readonly maxErrorBodyBytes?: number;
+  /** Largest JSON answer, in bytes. @default 67_108_864 */
+  readonly maxAnswerBytes?: number;
+  /** Largest event of a stream, in characters. @default 4_194_304 */
+  readonly maxEventChars?: number;
+  /** How much of a stream before its first token is held back, in characters. Then it begins without one. @default 65_536 */
+  readonly maxWithheld?: number;
+}
+
+/** Options with everything filled in. */
+export interface UpstreamConfig {
+  readonly profile: HostProfile;
+  readonly url: string;
+  readonly apiKey: ApiKey | undefined;
+  readonly fetch: Fetch | undefined;
+  readonly headers: DeepSeekUpstreamOptions["headers"];
+  readonly rules: StreamRules;
+  readonly maxErrorBodyBytes: number;
+  readonly maxAnswerBytes: number;
+}
+
+export function readUpstreamOptions(
+  where: string,
+  options: DeepSeekUpstreamOptions | undefined,
+): UpstreamConfig {
+  const reader = readOptions(where, options);
+  const host = profileOf(where, reader.raw("host"));
+  const model = reader.raw<string>("model") === undefined ? host.defaultModel : reader.text("model", "");
+  const profile: HostProfile = {
+    ...host,
+    ...(model !== undefined && { defaultModel: model }),
+    models: { ...host.models, ...modelsOf(where, reader.raw("models")) },
+  };
+  const given = reader.raw<string>("baseURL") ?? environment(host.baseURLEnv) ?? host.baseURL;
+  const headers = reader.raw<UpstreamConfig["headers"]>("headers");
+  if (
+    headers !== undefined &&
+    typeof headers !== "function" &&
+    (typeof headers !== "object" || headers === null)
+  ) {
+    reader.fail("headers must be an object of names and values, or a function that gives one.");
+  }
+  const config: UpstreamConfig = {
+    profile,
+    url: `${baseOf(where, given)}/chat/completions`,
+    apiKey: keyOf(where, reader.raw("apiKey"), host),
+    fetch: reader.callback<Fetch>("fetch"),
+    headers,
+    rules: {
+      strictDone: reader.flag("strictDone", false),
+      queueLimitMs: reader.duration("queueLimit", 600_000),
+      tailMs: reader.duration("tail", 5_000),
+      maxWithheldBytes: reader.count("maxWithheld", 65_536),
+      maxEventChars: reader.count("maxEventChars", 4_194_304),
+    },
+    maxErrorBodyBytes: reader.count("maxErrorBodyBytes", 65_536),
+    maxAnswerBytes: reader.count("maxAnswerBytes", 67_108_864),
+  };
+  reader.done();
+  return config;
+}
+
+function profileOf(where: string, host: unknown = "deepseek"): HostProfile {
+  const known = Object.keys(hosts)
+    .map((name) => `"${name}"`)
+    .join(", ");
+  if (typeof host === "string") {
+    if (Object.hasOwn(hosts, host)) return hosts[host as HostName];
+    throw new ConfigError(
+      `${where}: host ${JSON.stringify(host.slice(0, 60))} is not known; known are ${known}. For another one write { host: { name, baseURL, keyEnv } }.`,
+    );
+  }
+  const { name, baseURL } = (host ?? {}) as Partial<HostProfile>;
+  if (typeof name === "string" && name !== "" && typeof baseURL === "string") return host as HostProfile;
+  throw new ConfigError(`${where}: host must be one of ${known}, or an object with name and baseURL.`);
+}
+
+function modelsOf(where: string, models: unknown): Readonly<Record<string, string>> {
+  if (models === undefined) return {};
+  const fits =
+    typeof models === "object" &&
+    models !== null &&
+    Object.values(models).every((id) => typeof id === "string" && id !== "");
+  if (fits) return models as Readonly<Record<string, string>>;
+  throw new ConfigError(
+    `${where}: models must map ids to ids, for example { "deepseek-flash": "my-flash" }.`,
+  );
+}
+
+function baseOf(where: string, given: unknown): string {
+  const url = typeof given === "string" ? parseUrl(given) : undefined;
+  if (url !== undefined && url.username === "" && url.search === "") return url.href.replace(/\/+$/, "");
+  throw new ConfigError(
+    `${where}: baseURL must be an http(s) URL without query or credentials, such as "https://api.deepseek.com".`,
+  );
+}
+
+function parseUrl(text: string): URL | undefined {
+  try {
+    const url = new URL(text);
+    return url.protocol === "https:" || url.protocol === "http:" ? url : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function keyOf(where: string, given: unknown, host: HostProfile): ApiKey | undefined {
+  if (typeof given === "function") return given as ApiKey;
+  const key = given ?? environment(host.keyEnv);
+  if (key === undefined && host.keyEnv === undefined) return undefined;
+  if (key === undefined || key === "") {
+    const variable = host.keyEnv === undefined ? "" : `set the environment variable ${host.keyEnv}, or `;
+    throw new ConfigError(`${where}: apiKey is missing for ${host.name}: ${variable}write { apiKey: "…" }.`);
+  }
+  return checkKey(where, key);
+}
+
+/** Never shows the key, not even in part: whoever mistyped it may have pasted another secret. */
+export function checkKey(where: string, key: unknown): string {
+  if (typeof key === "string" && /^[\x21-\x7e]+$/.test(key)) return key;
+  throw new ConfigError(
+    `${where}: apiKey must be a string without spaces and line breaks, or a function that gives one (a key from a file may end in a line break).`,
+  );
+}
+
+function environment(name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  const value = globalThis.process?.env?.[name];
+  return value === undefined || value === "" ? undefined : value;
+}

@@ -1,0 +1,213 @@
+import {
+  answered,
+  type Call,
+  type Codec,
+  failed,
+  type Outcome,
+  relay,
+  type Upstream,
+  type UpstreamTraits,
+} from "@breakwater/core";
+
+import { bodyFor, modelFor } from "./body.ts";
+import { canonicalKey } from "./canonical-key.ts";
+import { brokenFailure, errorFailure, type Failure, type FailureContext } from "./classify.ts";
+import { codec } from "./codec.ts";
+import { costOf } from "./cost.ts";
+import { embeddedFacts, isErrorBody, parseLeniently, readErrorBody } from "./error-body.ts";
+import { readJsonAnswer } from "./json-answer.ts";
+import { rememberErrorAnswer, wireOf } from "./raw.ts";
+import { readText } from "./read-text.ts";
+import { redact } from "./redact.ts";
+import { retryAfterOf } from "./retry-after.ts";
+import { createChunkSource } from "./stream-source.ts";
+import { transportFailure } from "./transport-failure.ts";
+import { defaultFetch } from "./transport.ts";
+import type { ChatAnswer, ChatCompletion, ChatRequest } from "./types.ts";
+import {
+  checkKey,
+  type DeepSeekUpstreamOptions,
+  readUpstreamOptions,
+  type UpstreamConfig,
+} from "./upstream-options.ts";
+
+/**
+ * DeepSeek as an upstream: one HTTP attempt for each call, whose outcome is judged here and nowhere else. Retries,
+ * clocks, breakers and fallbacks are policies around it.
+ *
+ * With `request.stream` the answer is an async iterable, given out at its first token: a host answers 200 while the
+ * call still queues, so until then everything can still go wrong, and be retried unseen. It ends with an error, never
+ * quietly, when the host ends it without finishing the answer.
+ *
+ * What it throws through a client: `UpstreamError` with a `code` such as `OVERLOADED`, `QUOTA` or `STREAM_TRUNCATED`.
+ *
+ * @throws ConfigError for options that cannot work, a missing key among them.
+ *
+ * @example
+ * import { createClient, retry } from "@breakwater/core";
+ * import { deepseekUpstream } from "@breakwater/deepseek";
+ *
+ * const ask = createClient(deepseekUpstream({ apiKey: "sk-…" }), retry({ attempts: 3 }));
+ */
+export function deepseekUpstream(options: DeepSeekUpstreamOptions = {}): Upstream<ChatRequest, ChatAnswer> {
+  return createUpstream(readUpstreamOptions("deepseekUpstream", options));
+}
+
+/** Where a request goes and with which headers. @internal */
+export interface Address {
+  readonly url: string;
+  readonly headers: Headers;
+  /** The key, to be taken out of what the host says. */
+  readonly key: string | undefined;
+}
+
+/** @internal `addressOf`: for the fetch, whose address and headers come with each request. */
+export function createUpstream(
+  config: UpstreamConfig,
+  addressOf: (call: Call<ChatRequest>) => Address | Promise<Address> = (call) => ownAddress(call, config),
+): Upstream<ChatRequest, ChatAnswer> {
+  const traits: UpstreamTraits<ChatRequest, ChatAnswer> = {
+    name: config.profile.name,
+    marks: ["dispatched", "headers", "alive", "token", "opaque", "reasoning", "answering"],
+    key: canonicalKey,
+    cost: costOf,
+    codec: codec as Codec<ChatAnswer>,
+  };
+  return Object.assign((call: Call<ChatRequest>) => ask(call, config, addressOf), { traits });
+}
+
+async function ask(
+  call: Call<ChatRequest>,
+  config: UpstreamConfig,
+  addressOf: (call: Call<ChatRequest>) => Address | Promise<Address>,
+): Promise<Outcome<ChatAnswer>> {
+  const { meta, request, runtime } = call;
+  const { profile } = config;
+  const streaming = request.stream === true;
+  meta.target = profile.name;
+  meta.model = modelFor(request, profile);
+  const body = bodyFor(request, meta, profile);
+  hintAtRetries(call);
+  const { url, headers, key } = await addressOf(call);
+  const fetch = config.fetch ?? (await defaultFetch());
+  if (call.aborted) return call.abortOutcome();
+
+  call.mark("dispatched");
+  // A whole answer comes at once, after minutes: nothing can be concluded from its silence.
+  if (!streaming) call.mark("opaque");
+  const fail = ({ error, verdict }: Failure): Outcome<never> =>
+    call.aborted ? call.abortOutcome() : failed(error, verdict, meta);
+  let response: Response;
+  try {
+    response = await fetch(url, { method: "POST", headers, body, signal: call.signal });
+  } catch (error) {
+    if (call.aborted) return call.abortOutcome();
+    return fail(transportFailure(error, { target: profile.name, meta }));
+  }
+  call.mark("headers");
+  const traceId = traceOf(response.headers);
+  if (traceId !== undefined) meta.traceId = traceId;
+  const retryAfterMs = retryAfterOf(response.headers, runtime.wallNow());
+  const context: FailureContext = { target: profile.name, key, meta, traceId, retryAfterMs };
+
+  if (!response.ok) return fail(await readError(response, call, config, context, key));
+  const type = response.headers.get("content-type") ?? "";
+  const fits =
+    type === "" || (streaming ? /^text\/event-stream/i : /^application\/([\w.-]+\+)?json/i).test(type);
+  if (!fits || response.body === null) return fail(await readOther(response, type, call, config, context));
+  if (!streaming) {
+    const answer = await readJsonAnswer(response, call, { ...config, ...config.rules }, context);
+    return isFailure(answer) ? fail(answer) : answered(answer, meta);
+  }
+
+  const source = createChunkSource(response.body, call, config.rules, context);
+  // The signal tells the fetch; one that does not listen is told here.
+  const forget = call.onAbort(() => void source.return());
+  const failure = await source.begin();
+  forget();
+  if (failure !== undefined) {
+    void source.return();
+    return fail(failure);
+  }
+  // The source marks what it reads when it reads it, several chunks at a time.
+  const { stream, end } = relay(source, call, { progress: () => false });
+  return answered(stream, meta, end);
+}
+
+function isFailure(answer: ChatCompletion | Failure): answer is Failure {
+  return "verdict" in answer;
+}
+
+async function ownAddress(call: Call<ChatRequest>, config: UpstreamConfig): Promise<Address> {
+  const { apiKey, profile } = config;
+  const key = typeof apiKey === "function" ? checkKey(profile.name, await apiKey(call)) : apiKey;
+  const headers = new Headers({
+    accept: call.request.stream === true ? "text/event-stream" : "application/json",
+    "content-type": "application/json",
+    ...profile.headers,
+    ...(typeof config.headers === "function" ? config.headers(call) : config.headers),
+  });
+  if (key !== undefined) headers.set("authorization", `Bearer ${key}`);
+  return { url: config.url, headers, key };
+}
+
+/** An error status wins over whatever its body is. The body is read for what it says, and not for long. */
+async function readError(
+  response: Response,
+  call: Call<ChatRequest>,
+  { maxErrorBodyBytes, rules }: UpstreamConfig,
+  context: FailureContext,
+  key: string | undefined,
+): Promise<Failure> {
+  const { status, headers } = response;
+  const limits = { maxBytes: maxErrorBodyBytes, withinMs: rules.tailMs, runtime: call.runtime };
+  // A body that breaks off takes nothing from the status.
+  const read = await readText(response.body, limits).catch(() => ({ text: "" }));
+  const text = redact(read.text, key);
+  const body = parseLeniently(text);
+  const { type, message } = readErrorBody(body);
+  const failure = errorFailure({ status, type, message }, { ...context, body });
+  rememberErrorAnswer(failure.error, { status, contentType: headers.get("content-type"), text });
+  return failure;
+}
+
+/** 200, and something that was not asked for: an error in it is believed, anything else is none of ours. */
+async function readOther(
+  response: Response,
+  type: string,
+  call: Call<ChatRequest>,
+  { maxErrorBodyBytes, rules }: UpstreamConfig,
+  context: FailureContext,
+): Promise<Failure> {
+  const wrong = (): Failure =>
+    brokenFailure("WRONG_CONTENT_TYPE", context, { detail: /^[\w.+/-]{1,60}/.exec(type)?.[0] ?? "none" });
+  if (type.startsWith("text/event-stream")) {
+    // A stream that nobody asked for has no end that would be worth waiting for.
+    void response.body?.cancel().catch(() => undefined);
+    return wrong();
+  }
+  const limits = { maxBytes: maxErrorBodyBytes, withinMs: rules.tailMs, runtime: call.runtime };
+  const { text } = await readText(response.body, limits).catch(() => ({ text: "" }));
+  const body = parseLeniently(text);
+  if (isErrorBody(body)) return errorFailure(embeddedFacts(body), { ...context, body });
+  if (text.trim() === "") return brokenFailure("EMPTY_BODY", context);
+  return wrong();
+}
+
+function traceOf(headers: Headers): string | undefined {
+  return (
+    headers.get("x-ds-trace-id") ??
+    headers.get("x-deepseek-request-id") ??
+    headers.get("x-request-id") ??
+    undefined
+  );
+}
+
+/** The official SDKs count their own retries; two that multiply are hardly meant. */
+function hintAtRetries(call: Call<ChatRequest>): void {
+  const count = wireOf(call.request)?.headers?.get("x-stainless-retry-count");
+  if (count === null || count === undefined || Number(count) < 1 || call.attempt > 1) return;
+  const message =
+    "the SDK retries as well: its retries and Breakwater's multiply. Set maxRetries: 0 in the SDK.";
+  call.host.events.emit({ type: "hint", message, callId: call.id });
+}
