@@ -1,1 +1,11 @@
-export {};
+export { breakwater, inbound, respond, type ToRequest } from "./middleware.ts";
+export { errors } from "./errors.ts";
+export { openaiRouter, type RoutedClient } from "./openai-router.ts";
+export {
+  type ContextOptions,
+  detach,
+  drain,
+  type Drainable,
+  type SendOptions,
+  type ServerDrainOptions,
+} from "@breakwater/http";
