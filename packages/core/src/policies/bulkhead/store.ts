@@ -24,6 +24,24 @@ export interface PermitStore extends DecisionStore<PermitAsk, PermitReply> {
   active(name: string): Readonly<Record<string, number>>;
 }
 
+/** Knows by itself whether it was given back: a WeakSet of those that were would cost more than the whole decision. */
+class Permit implements PermitReply {
+  readonly granted = true;
+  readonly active: number;
+  #out = true;
+
+  constructor(active: number) {
+    this.active = active;
+  }
+
+  /** Whether it was still out. */
+  giveBack(): boolean {
+    const was = this.#out;
+    this.#out = false;
+    return was;
+  }
+}
+
 /**
  * Permits in this process. Bounded by itself: only keys with permits out are kept.
  *
@@ -31,12 +49,12 @@ export interface PermitStore extends DecisionStore<PermitAsk, PermitReply> {
  * import { createMemoryPermitStore } from "@breakwater/core";
  *
  * const store = createMemoryPermitStore();
- * await store.decide({ kind: "permit", name: "b", key: "", limit: 1 }) // => { granted: true, active: 1 }
- * await store.decide({ kind: "permit", name: "b", key: "", limit: 1 }) // => { granted: false, active: 1 }
+ * const ask = { kind: "permit", name: "b", key: "", limit: 1 } as const;
+ * (await store.decide(ask)).granted // => true
+ * (await store.decide(ask)).granted // => false
  */
 export function createMemoryPermitStore(): PermitStore {
   const names = new Map<string, Map<string, number>>();
-  const released = new WeakSet<PermitReply>();
 
   return {
     decide({ name, key, limit }) {
@@ -45,16 +63,16 @@ export function createMemoryPermitStore(): PermitStore {
       const active = keys.get(key) ?? 0;
       if (active >= limit) return { granted: false, active };
       keys.set(key, active + 1);
-      return { granted: true, active: active + 1 };
+      return new Permit(active + 1);
     },
     release({ name, key }, reply) {
-      if (!reply.granted || released.has(reply)) return;
-      released.add(reply);
+      if (!(reply instanceof Permit) || !reply.giveBack()) return;
       const keys = names.get(name);
       const active = keys?.get(key) ?? 0;
-      if (active > 1) keys?.set(key, active - 1);
+      // The one key of those who use none stays: a map that is emptied and filled by each call is copied all the time.
+      if (active > 1 || key === "") keys?.set(key, active - 1);
       else keys?.delete(key);
     },
-    active: (name) => Object.fromEntries(names.get(name) ?? []),
+    active: (name) => Object.fromEntries([...(names.get(name) ?? [])].filter(([, active]) => active > 0)),
   };
 }
