@@ -13,6 +13,7 @@ import { problemOfFailure, problemOfRefusal, toProblem } from "./problem.ts";
 const upstream = (status?: number, code = "UPSTREAM", retryAfterMs?: number): UpstreamError =>
   new UpstreamError(code, "Your api key sk-secret is wrong", {
     status,
+    retryable: status === undefined || status === 429 || status >= 500,
     retryAfterMs,
     body: { prompt: "private" },
   });
@@ -85,7 +86,7 @@ describe("statuses", () => {
     ["our key", upstream(401, "KEY_REFUSED"), 502, "UPSTREAM_FAILED", undefined],
     ["our money", upstream(402, "NO_BALANCE"), 502, "UPSTREAM_FAILED", undefined],
     ["our rights", upstream(403, "FORBIDDEN"), 502, "UPSTREAM_FAILED", undefined],
-    ["our model", upstream(404, "NO_MODEL"), 502, "NO_MODEL", undefined],
+    ["our model", upstream(404, "NO_MODEL"), 502, "UPSTREAM_FAILED", undefined],
     [
       "our configuration",
       new ConfigError("retry: attempts must be a whole number, got NaN"),
@@ -134,13 +135,12 @@ describe("a failed outcome", () => {
     expect(problemOfFailure({ error: upstream(400), fault: "upstream" })?.problem.status).toBe(502);
   });
 
-  test.each(["key", "account"] as const)("a fault of the %s is nobody else's business", (scope) => {
-    const { problem } = problemOfFailure({
-      error: upstream(undefined, "BALANCE_GONE"),
-      fault: "caller",
-      scope,
-    })!;
-    expect(problem).toMatchObject({ status: 502, code: "UPSTREAM_FAILED" });
+  test("that will not pass is no business of the browser's, whatever its status", () => {
+    const empty = new UpstreamError("QUOTA", "no money", { status: 429, retryable: false });
+    expect(problemOfFailure({ error: empty, fault: "upstream" })?.problem).toMatchObject({
+      status: 502,
+      code: "UPSTREAM_FAILED",
+    });
   });
 
   test("an error of the user's is the user's", () => {

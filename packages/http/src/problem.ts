@@ -7,7 +7,6 @@ import {
   type Refusal,
   TimedOutError,
   UpstreamError,
-  verdictOfStatus,
 } from "@breakwater/core";
 
 /** An error as the browser is told it (RFC 9457). It never holds a key, a prompt, a stack or what the upstream said. */
@@ -93,30 +92,29 @@ export function problemOfRefusal({ by, code, retryAfterMs }: Refusal): ProblemRe
 const SOON_MS = 1_000;
 
 /** What a failed outcome is for the browser; `undefined` when its error is the user's own. */
-export function problemOfFailure(
-  failure: Pick<Failed, "error" | "fault" | "scope">,
-): ProblemResponse | undefined {
-  const { error, fault, scope } = failure;
-  if (!UpstreamError.isInstance(error)) return toProblem(error);
-  const { code, status, retryAfterMs } = error;
-  if (scope === "key" || scope === "account") return problem(502, "UPSTREAM_FAILED");
-  return upstreamProblem(code, status, retryAfterMs, fault === "caller");
+export function problemOfFailure({
+  error,
+  fault,
+}: Pick<Failed, "error" | "fault">): ProblemResponse | undefined {
+  return UpstreamError.isInstance(error) ? problemOfUpstream(error, fault === "caller") : toProblem(error);
 }
 
+/** Statuses that an upstream gives to a request which is wrong in itself, and not to who sends it. */
+const WRONG_IN_ITSELF: ReadonlySet<number> = new Set([400, 413, 422]);
+
+type Told = Pick<UpstreamError, "code" | "status" | "retryAfterMs" | "retryable">;
+
 /**
- * Our server is the upstream's client, so most of what the upstream finds wrong is no business of the browser's:
- * that our key is refused or our account empty is a plain 502. Only a request that was wrong in itself stays one.
+ * Our server is the upstream's client, so most of what the upstream finds wrong is no business of the browser's: that
+ * our key is refused or our account empty is a plain 502. Only a request that was wrong in itself stays one.
  */
-function upstreamProblem(
-  code: string,
-  status: number | undefined,
-  retryAfterMs: number | undefined,
-  ofCaller: boolean,
+function problemOfUpstream(
+  { code, status = 500, retryAfterMs, retryable }: Told,
+  ofCaller = true,
 ): ProblemResponse {
-  if (status === 429) return problem(503, code, retryAfterMs ?? SOON_MS);
-  if (ofCaller && (status === 400 || status === 413 || status === 422)) return problem(status, code);
-  const ours = status === 401 || status === 402 || status === 403;
-  return problem(502, ours ? "UPSTREAM_FAILED" : code, ours ? undefined : retryAfterMs);
+  if (ofCaller && WRONG_IN_ITSELF.has(status)) return problem(status, code);
+  if (!retryable) return problem(502, "UPSTREAM_FAILED");
+  return status === 429 ? problem(503, code, retryAfterMs ?? SOON_MS) : problem(502, code, retryAfterMs);
 }
 
 /**
@@ -137,15 +135,7 @@ export function toProblem(error: unknown): ProblemResponse | undefined {
 function problemOfOurs(error: BreakwaterError): ProblemResponse {
   if (RefusedError.isInstance(error)) return problemOfRefusal(error.refusal);
   if (TimedOutError.isInstance(error)) return problem(504, error.code);
-  if (UpstreamError.isInstance(error)) {
-    const { code, status, retryAfterMs } = error;
-    return upstreamProblem(
-      code,
-      status,
-      retryAfterMs,
-      status !== undefined && verdictOfStatus(status).fault === "caller",
-    );
-  }
+  if (UpstreamError.isInstance(error)) return problemOfUpstream(error);
   if (error.code === "STORE_UNAVAILABLE") return problem(503, error.code, SOON_MS);
   return problem(500, error.code);
 }
@@ -171,7 +161,9 @@ function problemOfResponse(error: SdkError): ProblemResponse | undefined {
   if (code === "CONFIG") return problem(500, code);
   if (Object.hasOwn(DETAILS, code))
     return problemOfRefusal(withRetry({ by: "upstream", code }, retryAfterMs));
-  return upstreamProblem(code, status, retryAfterMs, true);
+  // All that is temporary; what is not is about our key, our account or our model.
+  const retryable = status >= 500 || status === 408 || status === 409 || status === 429;
+  return problemOfUpstream({ code, status, retryAfterMs, retryable });
 }
 
 function withRetry(refusal: Refusal, retryAfterMs: number | undefined): Refusal {

@@ -97,7 +97,7 @@ describe("what is no answer", () => {
     const script = scriptedUpstream();
     const { url } = await serveClient(createClient(script.upstream));
     const response = fetch(url);
-    (await script.next()).fail(new UpstreamError("SERVER_ERROR", "boom", { status: 500 }));
+    (await script.next()).fail(new UpstreamError("SERVER_ERROR", "boom", { status: 500, retryable: true }));
     expect((await response).status).toBe(502);
   });
 
@@ -189,7 +189,7 @@ describe("a stream", () => {
   });
 
   test.each([
-    [new UpstreamError("STREAM_TRUNCATED", "sk-secret"), "STREAM_TRUNCATED"],
+    [new UpstreamError("STREAM_TRUNCATED", "sk-secret", { retryable: true }), "STREAM_TRUNCATED"],
     [new Error("sk-secret"), "STREAM_FAILED"],
   ])("that breaks in the middle ends with an error event, and never with [DONE]: %s", async (error, code) => {
     const script = scriptedUpstream();
@@ -307,7 +307,7 @@ describe("keep-alives", () => {
     const call = await script.next();
     await runtime.advance(1_000);
     await browser.read();
-    call.fail(new UpstreamError("SERVER_ERROR", "boom", { status: 500 }));
+    call.fail(new UpstreamError("SERVER_ERROR", "boom", { status: 500, retryable: true }));
     expect(await browser.read()).toMatch(/^event: error\ndata: .*"code":"SERVER_ERROR"/);
   });
 
