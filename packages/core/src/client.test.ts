@@ -45,7 +45,7 @@ describe("a client", () => {
       const ask = createClient(
         upstream(
           (_: number, { signal }) =>
-            new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+            new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
         ),
       );
       const controller = new AbortController();

@@ -35,6 +35,7 @@ export function relay<T>(source: AsyncIterator<T>, call: Call<Any>, options: Rel
   let interrupt: (() => void) | undefined;
   let cancelStall: (() => void) | undefined;
   let reading = false;
+  let forget: () => void = () => {}; // until there is something to forget: the call may be aborted already
 
   function finish(status: Ending["status"], details: Partial<Ending> = {}): void {
     if (over) return;
@@ -69,7 +70,7 @@ export function relay<T>(source: AsyncIterator<T>, call: Call<Any>, options: Rel
     return stopping;
   }
 
-  const forget = call.onAbort((reason) => {
+  forget = call.onAbort((reason) => {
     // The signal has told the source already; not all sources listen.
     if (over) return;
     void stopSource();
