@@ -8,7 +8,15 @@ import {
   type ScriptedCall,
   type ScriptedStream,
 } from "../../testing/src/index.ts";
-import { bulkhead, circuitBreaker, createClient, type Outcome, retry, timeout } from "../src/index.ts";
+import {
+  bulkhead,
+  circuitBreaker,
+  createClient,
+  createMemoryPermitStore,
+  type Outcome,
+  retry,
+  timeout,
+} from "../src/index.ts";
 
 type Answer = string | AsyncIterable<string>;
 
@@ -55,7 +63,8 @@ describe("permits", () => {
       fc.asyncProperty(steps, fc.nat(), async (script, seed) => {
         const clock = createTestClock({ seed });
         const upstream = scriptedUpstream<number, Answer>();
-        const limit = bulkhead({ concurrency: 2, queue: 3, maxWait: 150, grace: 400 });
+        const store = createMemoryPermitStore();
+        const limit = bulkhead({ store, concurrency: 2, queue: 3, maxWait: 150, grace: 400 });
         const ask = createClient<number, Answer>(
           { upstream: upstream.upstream, runtime: clock },
           timeout({ name: "total", total: 500 }),
@@ -64,8 +73,7 @@ describe("permits", () => {
           limit,
           timeout({ firstToken: 120, idle: 120 }),
         );
-        const active = (): number =>
-          (limit.snapshot?.() as { active: Record<string, number> }).active[""] ?? 0;
+        const active = (): number => store.active("bulkhead")[""] ?? 0;
 
         const controllers: AbortController[] = [];
         const outcomes: (Outcome<Answer> | undefined)[] = [];
