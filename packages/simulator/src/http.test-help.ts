@@ -47,9 +47,13 @@ export async function withSimulator<T>(
   }
 }
 
-/** Waits until `condition` holds; the test's own timeout bounds it. */
+/** Waits until `condition` holds; gives up after ten seconds, so that a broken test ends. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+  const giveUp = performance.now() + 10_000;
+  while (!condition()) {
+    if (performance.now() > giveUp) throw new Error(`Waited in vain until ${condition.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 }
 
 /** What came over a socket that knows nothing of HTTP clients. */
