@@ -1,1 +1,11 @@
-export {};
+import { readOptions } from "./options.ts";
+import { runColumns } from "./run.ts";
+import { evenings } from "./evening.ts";
+import { summarize } from "./summary.ts";
+import { terminalTable } from "./table.ts";
+import { wrongClocks } from "./clock-check.ts";
+const options = readOptions(process.argv.slice(2));
+const evening = evenings[options.severity];
+const t = Date.now();
+const { columns, lag } = await runColumns({ ...options, evening }, { onReady(c) { console.log(wrongClocks(c, options.timeScale), c); }, onStart() { console.log("start", Date.now() - t); }, onEnd() {} });
+console.log(terminalTable(columns.map((c) => summarize(c, evening.durationMs))), lag, Date.now() - t);

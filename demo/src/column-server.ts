@@ -1,0 +1,47 @@
+import type { AddressInfo } from "node:net";
+
+import express from "express";
+
+import type { Column } from "./columns/column.ts";
+import type { Line } from "./wire.ts";
+
+/** A chat application's server: one route, the same for every column. */
+export interface ColumnServer {
+  readonly port: number;
+  close(): void;
+}
+
+export async function serveColumn({ ask, complain, use = [] }: Column): Promise<ColumnServer> {
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  for (const handler of use) app.use(handler);
+  app.post("/chat", express.json(), async (req, res) => {
+    const left = new AbortController();
+    res.on("close", () => {
+      if (!res.writableFinished) left.abort();
+    });
+    const say = (line: Line): void => {
+      if (!res.writableEnded && !res.destroyed) res.write(`${JSON.stringify(line)}\n`);
+    };
+    try {
+      for await (const text of ask(req.body, left.signal)) say({ text });
+      say({ done: true });
+    } catch (error) {
+      say({ error: complain(error) });
+    }
+    res.end();
+  });
+  const server = app.listen(0, "127.0.0.1");
+  await new Promise<void>((resolve, reject) => {
+    server.once("listening", resolve);
+    server.once("error", reject);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
