@@ -98,14 +98,17 @@ export function circuitBreaker<Req = Any>(options: CircuitBreakerOptions<Req> = 
     settle(call, admission, ask) {
       const { ticket, transition: entered } = admission as Extract<Admission, { readonly ticket: Ticket }>;
       const { host, id } = call;
+      let begun = false;
       tell(host, id, name, ask.key, entered, store);
-      if (ticket.probe) {
-        call.watch((mark) => {
-          if (mark !== "token") return;
-          const change = store.provisional(ask, ticket, host.runtime.now());
-          void chain(change, (transition) => tell(host, id, name, ask.key, transition, store));
-        });
-      }
+      call.watch((mark, at) => {
+        if (mark !== "token" || begun) return;
+        begun = true;
+        const { scope, slowCallMs } = settings.now;
+        if (scope !== undefined) return; // it knows of failures of one kind only, so a first token tells it nothing
+        const slow = slowCallMs !== undefined && at - (call.dispatchedAt ?? at) > slowCallMs;
+        const change = store.provisional(ask, ticket, at, slow);
+        void chain(change, (transition) => tell(host, id, name, ask.key, transition, store));
+      });
       call.defer((ending) => {
         const config = settings.now;
         const result = resultOf(ending, config);

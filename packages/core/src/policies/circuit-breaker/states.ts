@@ -1,4 +1,5 @@
-import { createWindow, type Totals, type Window, type WindowOptions } from "./window.ts";
+import { createRunning } from "./running.ts";
+import { createWindow, type Sample, type Totals, type Window, type WindowOptions } from "./window.ts";
 
 export interface BreakerConfig {
   readonly window: WindowOptions;
@@ -23,8 +24,11 @@ export type BreakerStatus = "closed" | "open" | "half-open" | "forced-open" | "f
 export interface Ticket {
   readonly epoch: number;
   readonly probe: boolean;
+  readonly startedAt: number;
   /** The epoch in which its first token closed the circuit, if it did. */
   closed?: number;
+  /** Where it is counted as gone well, from its first token on. */
+  sample?: Sample;
 }
 
 export type Admission =
@@ -47,8 +51,11 @@ export interface BreakerState {
   admit(now: number, random: number): Admission;
   /** The final result of an admitted call. `slow` counts beside failure. @returns what it changed. */
   record(ticket: Ticket, result: Result, slow: boolean, now: number, trip?: boolean): Transition | undefined;
-  /** First token of a probe: good enough to close, though the call is not over. A later failure opens again. */
-  provisional(ticket: Ticket, now: number): Transition | undefined;
+  /**
+   * First token: it went well so far, though it may be minutes to its end. Counts as a success, and is good enough
+   * for a probe; a later failure takes it back.
+   */
+  provisional(ticket: Ticket, now: number, slow?: boolean): Transition | undefined;
   /** Holds it open or closed whatever happens; `undefined` lets it go on from closed. */
   force(to: "open" | "closed" | undefined, now: number): void;
   configure(config: BreakerConfig): void;
@@ -68,6 +75,7 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
   let closedAt = -Infinity;
   let successes = 0;
   let leases = new Map<Ticket, number>();
+  const running = createRunning<Ticket>();
 
   function enter(next: "closed" | "open" | "half-open", now: number): void {
     status = next;
@@ -75,6 +83,7 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
     leases = new Map();
     successes = 0;
     window.clear();
+    running.clear();
     if (next === "closed") closedAt = now;
   }
 
@@ -94,13 +103,18 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
   function mustOpen(now: number): boolean {
     const { calls, failures, slow } = window.totals(now);
     if (calls < config.minimumCalls) return false;
-    return failures / calls >= config.failureRate || slow / calls >= config.slowRate;
+    if (slow / calls >= config.slowRate) return true;
+    // The dear question, who may still go well, is asked only when the rest would open the circuit.
+    return (
+      failures / calls >= config.failureRate &&
+      failures / (calls + running.hopeful(now)) >= config.failureRate
+    );
   }
 
   function admitProbe(now: number): Admission {
     for (const [ticket, until] of leases) if (until <= now) leases.delete(ticket);
     if (leases.size + successes >= config.probes) return { retryAfterMs: nextLeaseEnd(now) };
-    const ticket: Ticket = { epoch, probe: true };
+    const ticket: Ticket = { epoch, probe: true, startedAt: now };
     leases.set(ticket, now + config.probeLeaseMs);
     return { ticket };
   }
@@ -123,7 +137,7 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
         case "forced-open":
           return { retryAfterMs: config.openForMs };
         case "forced-closed":
-          return { ticket: { epoch, probe: false } };
+          return { ticket: { epoch, probe: false, startedAt: now } };
         case "open":
           if (now < openUntil) return { retryAfterMs: openUntil - now };
           enter("half-open", now);
@@ -134,7 +148,9 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
           const ramp = config.rampMs === 0 ? 1 : Math.max(0.1, (now - closedAt) / config.rampMs);
           if (openings > 0 && ramp < 1 && random >= ramp)
             return { retryAfterMs: closedAt + config.rampMs - now };
-          return { ticket: { epoch, probe: false } };
+          const ticket: Ticket = { epoch, probe: false, startedAt: now };
+          running.start(ticket, now);
+          return { ticket };
         }
       }
     },
@@ -143,6 +159,7 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
       if (status === "forced-open" || status === "forced-closed") return undefined;
       if (ticket.closed !== undefined && ticket.closed === epoch && result === "failure") return open(now);
       if (ticket.epoch !== epoch) return undefined;
+      running.stop(ticket);
       if (result === "ignored") {
         leases.delete(ticket);
         return undefined;
@@ -151,15 +168,24 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
         if (result === "success" && !slow) return succeeded(ticket, now);
         return leases.has(ticket) ? open(now) : undefined;
       }
-      window.add(result === "failure", slow, now);
+      if (result === "success" && ticket.sample === undefined) running.good(ticket.startedAt, now);
+      if (ticket.sample === undefined) window.add(result === "failure", slow, now);
+      else if (result === "failure") window.spoil(ticket.sample, now);
       if (trip || mustOpen(now)) return open(now);
       // Well again for a whole minimum of calls: the next opening starts from the shortest time.
       if (openings > 0 && window.totals(now).calls >= config.minimumCalls) openings = 0;
       return undefined;
     },
 
-    provisional(ticket, now) {
-      if (!ticket.probe || ticket.epoch !== epoch || status !== "half-open") return undefined;
+    provisional(ticket, now, slow = false) {
+      if (ticket.epoch !== epoch) return undefined;
+      if (status === "closed" && ticket.sample === undefined) {
+        running.stop(ticket);
+        running.good(ticket.startedAt, now);
+        ticket.sample = window.add(false, slow, now);
+        return mustOpen(now) ? open(now) : undefined;
+      }
+      if (status !== "half-open") return undefined;
       const transition = succeeded(ticket, now);
       if (transition === "close") ticket.closed = epoch;
       return transition;

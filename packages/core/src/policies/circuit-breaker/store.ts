@@ -32,7 +32,12 @@ export interface BreakerReport {
 /** Holds circuits by name and key. One per name: a second policy of that name joins its circuit and never resets it. */
 export interface BreakerStore extends DecisionStore<BreakerAsk, Admission> {
   record(ask: BreakerAsk, ticket: Ticket, report: BreakerReport): MaybePromise<Transition | undefined>;
-  provisional(ask: BreakerAsk, ticket: Ticket, now: number): MaybePromise<Transition | undefined>;
+  provisional(
+    ask: BreakerAsk,
+    ticket: Ticket,
+    now: number,
+    slow: boolean,
+  ): MaybePromise<Transition | undefined>;
   force(
     name: string,
     key: string,
@@ -82,7 +87,8 @@ export function createMemoryBreakerStore({ maxKeys = 10_000 }: MemoryBreakerStor
     record(ask, ticket, { result, slow, trip, now: at }) {
       return names.get(ask.name)?.states.peek(ask.key)?.record(ticket, result, slow, at, trip);
     },
-    provisional: (ask, ticket, at) => names.get(ask.name)?.states.peek(ask.key)?.provisional(ticket, at),
+    provisional: (ask, ticket, at, slow) =>
+      names.get(ask.name)?.states.peek(ask.key)?.provisional(ticket, at, slow),
     force: (name, key, config, to, at) => circuit(name, key, config).force(to, at),
     snapshot(name, at) {
       const entries = [...(names.get(name)?.states.entries() ?? [])];

@@ -6,9 +6,18 @@ export interface Totals {
 }
 
 export interface Window {
-  add(failed: boolean, slow: boolean, now: number): void;
+  add(failed: boolean, slow: boolean, now: number): Sample;
+  /** What went well at first has failed after all: the sample becomes a failure, or a new one if it is out of the window. */
+  spoil(sample: Sample, now: number): void;
   totals(now: number): Totals;
   clear(): void;
+}
+
+/** Where a call stands in the window. */
+export interface Sample {
+  readonly slot: number;
+  /** What tells whether the slot still is that call's. */
+  readonly turn: number;
 }
 
 export type WindowOptions = { readonly calls: number } | { readonly ms: number };
@@ -26,23 +35,35 @@ export function createCountWindow(size: number): Window {
   let calls = 0;
   let failures = 0;
   let slow = 0;
-  let at = 0;
+  let added = 0;
+  let cleared = 0;
+  function add(isFailed: boolean, isSlow: boolean): Sample {
+    const at = added % size;
+    const old = ring[at] as number;
+    if (calls === size) {
+      failures -= old & FAILED;
+      slow -= (old & SLOW) >> 1;
+    } else calls++;
+    ring[at] = (isFailed ? FAILED : 0) | (isSlow ? SLOW : 0);
+    failures += isFailed ? 1 : 0;
+    slow += isSlow ? 1 : 0;
+    return { slot: at, turn: added++ };
+  }
   return {
-    add(isFailed, isSlow) {
-      const old = ring[at] as number;
-      if (calls === size) {
-        failures -= old & FAILED;
-        slow -= (old & SLOW) >> 1;
-      } else calls++;
-      ring[at] = (isFailed ? FAILED : 0) | (isSlow ? SLOW : 0);
-      failures += isFailed ? 1 : 0;
-      slow += isSlow ? 1 : 0;
-      at = (at + 1) % size;
+    add,
+    spoil({ slot, turn }) {
+      // `added` is never reset, so that a sample of before a clear is known to be gone.
+      if (turn < cleared || turn < added - size) add(true, false);
+      else if (((ring[slot] as number) & FAILED) === 0) {
+        ring[slot] = (ring[slot] as number) | FAILED;
+        failures++;
+      }
     },
     totals: () => ({ calls, failures, slow }),
     clear() {
       ring = new Uint8Array(size);
-      calls = failures = slow = at = 0;
+      calls = failures = slow = 0;
+      cleared = added;
     },
   };
 }
@@ -61,14 +82,22 @@ export function createTimeWindow(ms: number): Window {
     failures: 0,
     slow: 0,
   }));
+  function add(isFailed: boolean, isSlow: boolean, now: number): Sample {
+    const span = Math.floor(now / width);
+    const slot = span % BUCKETS;
+    const bucket = buckets[slot] as (typeof buckets)[number];
+    if (bucket.span !== span) Object.assign(bucket, { span, calls: 0, failures: 0, slow: 0 });
+    bucket.calls++;
+    if (isFailed) bucket.failures++;
+    if (isSlow) bucket.slow++;
+    return { slot, turn: span };
+  }
   return {
-    add(isFailed, isSlow, now) {
-      const span = Math.floor(now / width);
-      const bucket = buckets[span % BUCKETS] as (typeof buckets)[number];
-      if (bucket.span !== span) Object.assign(bucket, { span, calls: 0, failures: 0, slow: 0 });
-      bucket.calls++;
-      if (isFailed) bucket.failures++;
-      if (isSlow) bucket.slow++;
+    add,
+    spoil({ slot, turn }, now) {
+      const bucket = buckets[slot] as (typeof buckets)[number];
+      if (bucket.span === turn && turn > Math.floor(now / width) - BUCKETS) bucket.failures++;
+      else add(true, false, now);
     },
     totals(now) {
       const oldest = Math.floor(now / width) - BUCKETS + 1;
