@@ -16,6 +16,7 @@ export type { BreakwaterEvent, EventOf, EventSink, EventType, Listener } from ".
 export {
   chain,
   type Codec,
+  type Complete,
   type Handler,
   type Host,
   isPromise,
@@ -53,6 +54,21 @@ export {
   type PermitReply,
   type PermitStore,
 } from "./policies/bulkhead/store.ts";
+export {
+  type Cache,
+  cache,
+  type CacheOptions,
+  type CacheSnapshot,
+  type CacheWarming,
+  type CacheWhose,
+} from "./policies/cache/index.ts";
+export {
+  createMemoryCacheStore,
+  type MemoryCacheStore,
+  type MemoryCacheStoreOptions,
+} from "./policies/cache/memory-store.ts";
+export { LaggingReaderError } from "./policies/cache/shared-log.ts";
+export type { CacheAsk, CacheEntry, CacheFound, CacheStore, CacheUsage } from "./policies/cache/store.ts";
 export {
   type CircuitBreaker,
   circuitBreaker,

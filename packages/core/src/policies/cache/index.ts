@@ -1,0 +1,538 @@
+import { Call } from "../../call.ts";
+import { type Duration, show } from "../../duration.ts";
+import { ConfigError } from "../../errors.ts";
+import {
+  type Any,
+  chain,
+  type Codec,
+  type Complete,
+  type Host,
+  isPromise,
+  type MaybePromise,
+  type Updatable,
+} from "../../handler.ts";
+import { createKeyed } from "../../internal/keyed.ts";
+import { configure, readOptions } from "../../options.ts";
+import { answered, type Meta, type Outcome } from "../../outcome.ts";
+import { around, type Next } from "../../policy.ts";
+import { relay } from "../../relay.ts";
+import { createMemoryCacheStore, DEFAULT_MAX_BYTES } from "./memory-store.ts";
+import { copyPlain, estimateBytes } from "./plain.ts";
+import { ALONE, type Cargo, type Copier, createFlight, type Flight, type Landing } from "./single-flight.ts";
+import type { CacheAsk, CacheEntry, CacheFound, CacheStore } from "./store.ts";
+
+export interface CacheOptions<Req = Any, Res = Any> {
+  /** Two caches of one name on one store share their answers. @default "cache" */
+  readonly name?: string;
+  /** @default "enforce" */
+  readonly mode?: "enforce" | "off";
+  /** How long an answer is fresh, at most. Required: only you know. `0` keeps nothing, and shares what is in flight. */
+  readonly ttl: Duration;
+  /** Each answer is fresh for up to this share of `ttl` less, so that what came together does not go together. @default 0.1 */
+  readonly ttlJitter?: number;
+  /** For so long after `ttl` a stale answer is given at once, while a new one is fetched in the background. @default 0 */
+  readonly staleWhileRevalidate?: Duration;
+  /** For so long after `ttl` a stale answer is given where there would be none: failed, or refused. @default 0 */
+  readonly staleIfError?: Duration;
+  /**
+   * A hit past this share of its time fetches a new answer in the background, so that a popular answer never goes stale.
+   * Costs a call per `ttl` and request. @default 1: off
+   */
+  readonly refreshAhead?: number;
+  /** Identity of a request: equal keys share one answer. `undefined`: not this one. @default the upstream's own */
+  readonly key?: (request: Req, call: Call<Req>) => string | undefined;
+  /** One cache for everybody. @default false: each tenant has his own, and calls without a tenant have none */
+  readonly shared?: boolean;
+  /** Whose answer it is. @default the call's tenant */
+  readonly tenant?: (request: Req, call: Call<Req>) => string | undefined;
+  /** Whether a complete answer may be kept, beside what the upstream says of it. Of a stream it sees the list of items. */
+  readonly storable?: (value: Complete<Res>) => boolean;
+  /** Whether calls with one key that run at the same time share one attempt. @default true */
+  readonly singleFlight?: boolean;
+  /** Where answers are kept. @default this process */
+  readonly store?: CacheStore;
+  /** Bytes kept in this process; not with `store`, which has a bound of its own. @default 64 MiB */
+  readonly maxBytes?: number;
+  /** A larger answer is not kept. @default 1 MiB */
+  readonly maxEntryBytes?: number;
+}
+
+/** Which entry is meant, where there is no call that says it. */
+export interface CacheWhose {
+  /** Required unless the cache is `shared`, or has a `tenant` of its own. */
+  readonly tenant?: string;
+}
+
+export interface CacheWarming extends CacheWhose {
+  /** The value is the list of items that a stream is to bring. @default false */
+  readonly stream?: boolean;
+}
+
+export interface CacheSnapshot {
+  /** Of the whole store; absent where it cannot tell at once. */
+  readonly entries?: number;
+  readonly bytes?: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly joins: number;
+  readonly stale: number;
+  /** Attempts that are shared, or run in the background, at this moment. */
+  readonly flights: number;
+}
+
+export interface Cache<Req = Any, Res = Any> extends Updatable<CacheOptions<Req, Res>, Req, Res> {
+  /** Puts an answer in, as if it had just come. @returns whether it was kept. */
+  warm(request: Req, value: Complete<Res>, options?: CacheWarming): MaybePromise<boolean>;
+  /** Forgets the answer to a request. What is being fetched at this moment will not be kept. */
+  delete(request: Req, options?: CacheWhose): MaybePromise<void>;
+  /** Forgets all answers under this cache's name. */
+  clear(): MaybePromise<void>;
+  snapshot(): CacheSnapshot;
+}
+
+/**
+ * Gives an answer that was given before, to the same request of the same tenant, and lets calls that want the same at
+ * the same time share one attempt.
+ *
+ * Only what was answered to its end is kept: not what failed, was refused, cancelled or covered by a fallback, and not
+ * a stream whose reader left. `undefined` and other falsy answers are kept. Streams are given out as streams again.
+ * Answers are copied on their way in and out, since whoever reads one may change it: that costs time in proportion to
+ * their size, so give large ones a `codec.copy`. What is not plain data (a Response, an instance of a class) is neither
+ * kept nor shared.
+ *
+ * A shared attempt belongs to nobody: each call leaves when it likes and is answered in its own time, and the last one
+ * that leaves ends it. All get the same answer, or the same error. Only the first counts an attempt; it alone holds
+ * permits inside. A function that calls its own client again must hand on its `signal`, or it waits for itself.
+ *
+ * A call without a tenant is not cached unless the cache is `shared`: it would show one customer's answer to another.
+ *
+ * @throws ConfigError when there is no way to tell whether two requests are the same.
+ *
+ * @example
+ * import { cache, createClient, upstream } from "@breakwater/core";
+ *
+ * let asked = 0;
+ * const ask = createClient(
+ *   upstream(async (question: string) => `${question} (asked ${++asked} times)`),
+ *   cache({ ttl: "10m", key: (question) => question, shared: true }),
+ * );
+ * await ask("why?") // => "why? (asked 1 times)"
+ * await ask("why?") // => "why? (asked 1 times)"
+ */
+export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Cache<Req, Res> {
+  const settings = configure(options, read<Req, Res>, (now) => own.resize(now.maxBytes));
+  const { name, maxBytes, store: given } = settings.now;
+  const own = createMemoryCacheStore({ maxBytes });
+  const store: CacheStore = given ?? own;
+
+  /** Those that are found by their key; another may have taken the place of one that is too long to be joined. */
+  const flights = new Map<string, Journey<Res>>();
+  const aloft = new Set<Journey<Res>>();
+  /** When a refresh that came to nothing is tried again. */
+  const cooling = createKeyed(
+    MAX_COOLING,
+    () => ({ until: 0 }),
+    () => true,
+  );
+  const counts = { hits: 0, misses: 0, joins: 0, stale: 0 };
+  const hinted = new Set<string>();
+  let host: Host | undefined;
+  let copier = createCopier();
+  let copierOf: Codec<Any> | undefined;
+
+  // --- Whose answer, and to what ---
+
+  function keyOf(call: Call<Req>): string | undefined {
+    const { key: identify, shared, tenant: whose } = settings.now;
+    const tenant = shared ? undefined : whose === undefined ? call.tenant : whose(call.request, call);
+    if (tenant === undefined && !shared) {
+      hint(call, "calls without a tenant are not cached: give them one, or make the cache `shared`.");
+      return undefined;
+    }
+    const key = identify === undefined ? call.host.traits?.key?.(call.request) : identify(call.request, call);
+    if (key === undefined) return undefined;
+    if (typeof key !== "string")
+      throw new ConfigError(`${name}: key() must return a string or undefined, got ${show(key)}.`);
+    // The length in front: no other tenant and key make the same string.
+    return tenant === undefined ? `|${key}` : `${tenant.length}:${tenant}|${key}`;
+  }
+
+  /** For `warm` and `delete`: a call as the callbacks are used to, that is never made. */
+  function imagine(request: Req, { tenant }: CacheWhose, where: string): Call<Req> {
+    if (host === undefined) throw new ConfigError(`${name}: ${where}() needs a client that the cache is in.`);
+    const { shared, tenant: whose } = settings.now;
+    if (tenant === undefined && whose === undefined && !shared)
+      throw new ConfigError(`${name}: ${where}() must know whose answer it is: { tenant: "…" }.`);
+    const meta: Meta = { callId: where, attempts: 0 };
+    const trip = { host, meta, tenant, priority: "interactive", cost: undefined, task: undefined } as const;
+    return new Call(request, { ...trip, startedAt: host.runtime.now() }, undefined, {});
+  }
+
+  function askFor(key: string, call: Call<Any>): CacheAsk {
+    return { name, key, now: call.runtime.now() };
+  }
+
+  function copierFor(call: Call<Any>): Copier {
+    const codec = call.host.traits?.codec;
+    if (codec !== copierOf) {
+      copierOf = codec;
+      copier = createCopier(codec);
+    }
+    return copier;
+  }
+
+  // --- Looking up ---
+
+  function look(call: Call<Req>, key: string): MaybePromise<CacheFound | undefined> {
+    try {
+      const found = store.get(askFor(key, call));
+      return isPromise(found) ? found.catch((error: unknown) => storeFailed(call, error)) : found;
+    } catch (error) {
+      return storeFailed(call, error);
+    }
+  }
+
+  function decide(
+    call: Call<Req>,
+    next: Next<Req, Res>,
+    key: string,
+    found: CacheFound | undefined,
+  ): MaybePromise<Outcome<Res>> {
+    if (call.aborted) return call.abortOutcome();
+    if (found === undefined) return ask(call, next, key, undefined);
+    const { entry, ageMs } = found;
+    const { staleMs, errorMs, refreshAhead } = settings.now;
+    if (ageMs >= entry.freshMs + staleMs)
+      return ask(call, next, key, ageMs < entry.freshMs + errorMs ? entry : undefined);
+    if (ageMs >= entry.freshMs * refreshAhead) refresh(call, next, key);
+    return give(call, entry, ageMs < entry.freshMs ? "hit" : "stale");
+  }
+
+  function give(call: Call<Any>, entry: CacheEntry, result: "hit" | "stale"): Outcome<Res> {
+    const { meta } = call;
+    const copies = copierFor(call);
+    tell(call, result);
+    meta.cache = result;
+    if (result === "stale") meta.degraded = true;
+    if (entry.model !== undefined) meta.model = entry.model;
+    if (!entry.stream) return answered(copies.value(entry.value) as Res, meta);
+    const { stream, end } = relay(replay(entry.value as readonly unknown[], copies), call);
+    return answered(stream as Res, meta, end);
+  }
+
+  // --- Asking ---
+
+  function ask(
+    call: Call<Req>,
+    next: Next<Req, Res>,
+    key: string,
+    spare: CacheEntry | undefined,
+  ): MaybePromise<Outcome<Res>> {
+    const { singleFlight } = settings.now;
+    const current = singleFlight ? flights.get(key) : undefined;
+    if (current?.flight.joinable === true) return join(call, next, current, spare);
+    tell(call, "miss");
+    const journey = launch(call, key, { spare });
+    // While an attempt starts, only what it calls itself can ask for the same: that must not wait for it.
+    if (singleFlight && current?.flight.starting !== true) flights.set(key, journey);
+    return chain(journey.flight.depart(next, call) as MaybePromise<Landing<Res>>, (landing) =>
+      arrive(call, landing as Outcome<Res>, journey, "miss"),
+    );
+  }
+
+  function join(
+    call: Call<Req>,
+    next: Next<Req, Res>,
+    journey: Journey<Res>,
+    spare: CacheEntry | undefined,
+  ): MaybePromise<Outcome<Res>> {
+    tell(call, "join");
+    if (journey.keeps) journey.spare ??= spare;
+    return chain(journey.flight.join(call), (landing) =>
+      landing === ALONE
+        ? chain(next(call.fork()), (outcome) => arrive(call, outcome, journey, "miss"))
+        : arrive(call, landing, journey, "join"),
+    );
+  }
+
+  /** What is not answered is covered by a stale answer, if there is one. */
+  function arrive(
+    call: Call<Req>,
+    outcome: Outcome<Res>,
+    { spare }: Journey<Res>,
+    how: "miss" | "join",
+  ): Outcome<Res> {
+    const failed =
+      outcome.status === "refused" || (outcome.status === "failed" && outcome.fault !== "caller");
+    if (failed && spare !== undefined && !call.aborted) return give(call, spare, "stale");
+    call.meta.cache ??= how;
+    return outcome;
+  }
+
+  /** Fetches a new answer that nobody waits for, once at a time. */
+  function refresh(call: Call<Req>, next: Next<Req, Res>, key: string): void {
+    const now = call.runtime.now();
+    if (flights.has(key) || now < (cooling.peek(key)?.until ?? 0)) return;
+    const journey = launch(call, key, { refreshes: true });
+    flights.set(key, journey);
+    journey.flight.call.extendDeadline(now + REFRESH_MS);
+    journey.flight.call.timer(REFRESH_MS, journey.flight.attend);
+    void journey.flight.depart(next, undefined);
+  }
+
+  function launch(
+    call: Call<Req>,
+    key: string,
+    { spare, refreshes = false }: { spare?: CacheEntry | undefined; refreshes?: boolean },
+  ): Journey<Res> {
+    const detached = call.fork({ detached: true });
+    const journey: Journey<Res> = {
+      key,
+      refreshes,
+      keeps: true,
+      kept: false,
+      spare,
+      flight: createFlight<Res>(detached, {
+        copier: copierFor(call),
+        keepBytes: Math.max(KEEP_BYTES, settings.now.maxEntryBytes),
+        unattended: refreshes,
+        onComplete(cargo) {
+          // What a fallback inside made up is no answer to the next one.
+          if (journey.keeps && detached.meta.degraded !== true)
+            journey.kept = keep(detached, key, cargo) !== false;
+        },
+        onUncopyable: (error) => hintUncopyable(detached, error),
+        onOver: () => over(journey),
+      }),
+    };
+    aloft.add(journey);
+    call.host.track(detached);
+    return journey;
+  }
+
+  function over(journey: Journey<Res>): void {
+    const { key, kept, flight, refreshes } = journey;
+    aloft.delete(journey);
+    if (flights.get(key) === journey) flights.delete(key);
+    if (!refreshes) return;
+    const { events, runtime } = flight.call.host;
+    if (kept) cooling.delete(key);
+    else if (journey.keeps) cooling.get(key).until = runtime.now() + COOLING_MS;
+    if (events.listening)
+      events.emit({ type: "cache-refresh", policy: name, ok: kept, callId: flight.call.id });
+  }
+
+  // --- Keeping ---
+
+  function keep(call: Call<Any>, key: string, { value, stream, bytes }: Cargo): MaybePromise<boolean> {
+    const { ttlMs, ttlJitter, staleMs, errorMs, maxEntryBytes } = settings.now;
+    const freshMs = ttlMs * (1 - ttlJitter * call.runtime.random());
+    const keepMs = freshMs + Math.max(staleMs, errorMs);
+    if (keepMs <= 0 || !storable(call, value)) return false;
+    let copy: unknown;
+    let size: number;
+    try {
+      copy = stream ? value : copierFor(call).value(value); // items have been copied as they came
+      size = bytes ?? copierFor(call).size(copy);
+    } catch (error) {
+      hintUncopyable(call, error);
+      return false;
+    }
+    if (size > maxEntryBytes) {
+      hint(call, `an answer was larger than maxEntryBytes (${maxEntryBytes}), and so was not kept.`);
+      return false;
+    }
+    const { model } = call.meta;
+    const entry = { value: copy, stream, bytes: size, freshMs, ...(model !== undefined && { model }) };
+    try {
+      const set = store.set(askFor(key, call), entry, keepMs);
+      if (!isPromise(set)) return true;
+      return set.then(
+        () => true,
+        (error: unknown) => storeFailed(call, error) ?? false,
+      );
+    } catch (error) {
+      return storeFailed(call, error) ?? false;
+    }
+  }
+
+  function storable(call: Call<Any>, value: unknown): boolean {
+    const complete = value as Complete<Res>;
+    try {
+      const codec = call.host.traits?.codec;
+      return codec?.storable?.(complete) !== false && settings.now.storable?.(complete) !== false;
+    } catch (error) {
+      call.host.events.emit({ type: "callback-throw", where: `${name}: storable`, error, callId: call.id });
+      return false;
+    }
+  }
+
+  /** What is in the air was asked for before, and says nothing of now. */
+  function invalidate(concerns: (journey: Journey<Res>) => boolean): void {
+    for (const journey of aloft) {
+      if (!concerns(journey)) continue;
+      journey.keeps = false;
+      journey.spare = undefined;
+      if (flights.get(journey.key) === journey) flights.delete(journey.key);
+    }
+  }
+
+  // --- Telling ---
+
+  function tell(call: Call<Any>, result: "hit" | "stale" | "miss" | "join"): void {
+    counts[COUNTED[result]]++;
+    const { events } = call.host;
+    if (events.listening) events.emit({ type: "cache-read", policy: name, result, callId: call.id });
+  }
+
+  function hint(call: Call<Any>, message: string): void {
+    const { events } = call.host;
+    if (hinted.has(message) || !events.listening) return;
+    hinted.add(message);
+    events.emit({ type: "hint", message: `${name}: ${message}`, callId: call.id });
+  }
+
+  function hintUncopyable(call: Call<Any>, error: unknown): void {
+    const why = error instanceof Error ? `: ${error.message}` : "";
+    hint(
+      call,
+      `an answer was neither kept nor shared, because it is not plain data${why}. Give a codec.copy.`,
+    );
+  }
+
+  function storeFailed(call: Call<Any>, error: unknown): undefined {
+    call.host.events.emit({ type: "store-fail", policy: name, error, callId: call.id });
+  }
+
+  const policy = around<Req, Res>("cache", {
+    ...settings.face,
+    check(inside) {
+      if (settings.now.key === undefined && inside.traits?.key === undefined) {
+        throw new ConfigError(
+          `${name}: nothing says when two requests are the same, so nothing would be cached. Give key: (request) => …, which returns a string.`,
+        );
+      }
+      host = inside;
+    },
+    run(call, next) {
+      const key = keyOf(call);
+      if (key === undefined) return next(call.fork());
+      const current = settings.now.singleFlight ? flights.get(key) : undefined;
+      // Somebody has looked already, and found nothing that is fresh.
+      if (current?.refreshes === false && current.flight.joinable)
+        return join(call, next, current, undefined);
+      return chain(look(call, key), (found) => decide(call, next, key, found));
+    },
+  });
+
+  return Object.assign(policy, {
+    update: settings.update,
+    snapshot: (): CacheSnapshot => ({ ...store.usage?.(), ...counts, flights: aloft.size }),
+    warm(request: Req, value: Complete<Res>, { stream = false, ...whose }: CacheWarming = {}) {
+      const call = imagine(request, whose, "warm");
+      const key = keyOf(call);
+      if (key === undefined) return false;
+      if (stream && !Array.isArray(value))
+        throw new ConfigError(`${name}: warm() of a stream takes the list of its items, got ${show(value)}.`);
+      invalidate((journey) => journey.key === key);
+      let cargo: Cargo = { value, stream };
+      if (stream) {
+        try {
+          const items = copierFor(call).value(value);
+          cargo = { value: items, stream, bytes: copierFor(call).size(items) };
+        } catch (error) {
+          hintUncopyable(call, error);
+          return false;
+        }
+      }
+      return keep(call, key, cargo);
+    },
+    delete(request: Req, whose: CacheWhose = {}) {
+      const call = imagine(request, whose, "delete");
+      const key = keyOf(call);
+      if (key === undefined) return;
+      invalidate((journey) => journey.key === key);
+      return store.delete(askFor(key, call));
+    },
+    clear() {
+      invalidate(() => true);
+      return store.clear(name);
+    },
+  });
+}
+
+/** A flight, and what becomes of its answer. */
+interface Journey<Res> {
+  readonly flight: Flight<Res>;
+  readonly key: string;
+  /** Whether it fetches a newer answer than there is, for nobody. */
+  readonly refreshes: boolean;
+  /** False once the entry was deleted or replaced meanwhile. */
+  keeps: boolean;
+  kept: boolean;
+  /** Stale, and given out if there is nothing better. */
+  spare: CacheEntry | undefined;
+}
+
+/** So much of a stream is kept for calls that join later. */
+const KEEP_BYTES = 4 * 1024 * 1024;
+
+/** Time for an answer that nobody waits for; reasoning alone may take minutes. */
+const REFRESH_MS = 600_000;
+
+/** How long a stale answer is given without asking again, after a refresh came to nothing. */
+const COOLING_MS = 10_000;
+const MAX_COOLING = 1_000;
+
+const COUNTED = { hit: "hits", stale: "stale", miss: "misses", join: "joins" } as const;
+
+function createCopier(codec: Codec<Any> = {}): Copier {
+  const copy = codec.copy?.bind(codec);
+  const size = codec.size?.bind(codec);
+  return {
+    value: copy ?? ((value) => copyPlain(value)),
+    item: copy === undefined ? (item) => copyPlain(item) : (item) => (copy([item]) as readonly unknown[])[0],
+    size: size ?? ((value) => estimateBytes(value)),
+    sizeOfItem: size === undefined ? (item) => estimateBytes(item) : (item) => size([item]),
+  };
+}
+
+function replay(items: readonly unknown[], copier: Copier): AsyncIterator<unknown> {
+  let at = 0;
+  return {
+    next: async () =>
+      at < items.length ? { done: false, value: copier.item(items[at++]) } : { done: true, value: undefined },
+  };
+}
+
+function read<Req, Res>(options: CacheOptions<Req, Res>) {
+  type Options = CacheOptions<Req, Res>;
+  const reader = readOptions("cache", options);
+  const store = reader.raw<CacheStore>("store");
+  if (store !== undefined && typeof (store as Partial<CacheStore> | null)?.get !== "function")
+    reader.fail(`store must be a cache store, such as createMemoryCacheStore(), got ${show(store)}.`);
+  if (store !== undefined && options.maxBytes !== undefined)
+    reader.fail("maxBytes is the bound of the cache's own store; give it to the store that you made.");
+  const shared = reader.flag("shared", false);
+  const tenant = reader.callback<NonNullable<Options["tenant"]>>("tenant");
+  if (shared && tenant !== undefined)
+    reader.fail("a cache that is shared by all tenants does not ask whose an answer is; leave out tenant.");
+  return {
+    name: reader.text("name", "cache"),
+    mode: reader.oneOf("mode", ["enforce", "off"], "enforce"),
+    ttlMs: reader.duration("ttl"),
+    ttlJitter: reader.number("ttlJitter", 0.1, { max: 1 }),
+    staleMs: reader.duration("staleWhileRevalidate", 0),
+    errorMs: reader.duration("staleIfError", 0),
+    refreshAhead: reader.number("refreshAhead", 1, { max: 1 }),
+    key: reader.callback<NonNullable<Options["key"]>>("key"),
+    shared,
+    tenant,
+    storable: reader.callback<NonNullable<Options["storable"]>>("storable"),
+    singleFlight: reader.flag("singleFlight", true),
+    store,
+    maxBytes: store === undefined ? reader.count("maxBytes", DEFAULT_MAX_BYTES) : DEFAULT_MAX_BYTES,
+    maxEntryBytes: reader.count("maxEntryBytes", 1024 * 1024),
+    effective: reader.done(),
+  };
+}

@@ -1,0 +1,343 @@
+import { discard } from "../../attempt.ts";
+import { type Call, DISCARDED } from "../../call.ts";
+import { type Any, isPromise, type MaybePromise } from "../../handler.ts";
+import type { Mark } from "../../marks.ts";
+import { answered, type Ending, type Meta, type Outcome } from "../../outcome.ts";
+import type { Next } from "../../policy.ts";
+import { relay } from "../../relay.ts";
+import { remember } from "../../thrown.ts";
+import { type Cursor, createSharedLog, LaggingReaderError, type SharedLog } from "./shared-log.ts";
+
+/** Told to somebody who joined: this answer cannot be shared, ask by yourself. */
+export const ALONE: unique symbol = Symbol("breakwater: alone");
+
+export type Landing<Res> = Outcome<Res> | typeof ALONE;
+
+/** A complete answer, before anybody has it. */
+export interface Cargo {
+  readonly value: unknown;
+  /** Whether it was streamed; `value` is the list of its items then. */
+  readonly stream: boolean;
+  /** Known for a stream, whose items are measured as they come. */
+  readonly bytes?: number;
+}
+
+/** How answers and single items of a stream are copied and measured; throws for what cannot be. */
+export interface Copier {
+  value(value: unknown): unknown;
+  size(value: unknown): number;
+  item(item: unknown): unknown;
+  sizeOfItem(item: unknown): number;
+}
+
+export interface FlightOptions {
+  readonly copier: Copier;
+  /** So much of a stream is kept for those who join later. */
+  readonly keepBytes: number;
+  /** Goes on when nobody waits for it any more. */
+  readonly unattended?: boolean;
+  /** The answer is complete. Called before it is handed to anybody. */
+  onComplete(cargo: Cargo): void;
+  /** Nobody can join any more. Once. */
+  onOver(): void;
+  /** Something in a stream cannot be copied. */
+  onUncopyable(error: unknown): void;
+}
+
+/** One attempt that any number of calls wait for: none of them owns it, each may leave, the last one ends it. */
+export interface Flight<Res> {
+  /** The attempt. Nothing around it ends it. */
+  readonly call: Call<Any>;
+  /** Whether who comes now gets the whole answer. */
+  readonly joinable: boolean;
+  /** Whether it is in its synchronous part, where only work inside it can ask for it. */
+  readonly starting: boolean;
+  /** Starts the attempt, for `leader` or for nobody. */
+  depart(next: Next<Any, Res>, leader: Call<Any> | undefined): MaybePromise<Landing<Res>> | undefined;
+  join(call: Call<Any>): MaybePromise<Landing<Res>>;
+  /** From now on it ends when nobody waits for it. */
+  attend(): void;
+}
+
+interface Seat<Res> {
+  readonly call: Call<Any>;
+  /** Whose attempt it is in the books; all others cost nothing. */
+  readonly leads: boolean;
+  resolve: (landing: Landing<Res>) => void;
+  /** Listens no more for the call's abort. */
+  forget: () => void;
+}
+
+/** For an item that cannot be measured. */
+const GUESS_BYTES = 256;
+
+/** A reader this many times behind what is kept for joiners is given up. */
+const LAG = 4;
+
+/** How long those who leave last keep what they hold for work that ignores its abort. */
+const GRACE_MS = 30_000;
+
+export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flight<Res> {
+  const { copier, keepBytes, onComplete, onOver, onUncopyable } = options;
+  const seats = new Set<Seat<Res>>();
+  let unattended = options.unattended === true;
+  let starting = false;
+  let outcome: Outcome<Res> | undefined;
+  let log: SharedLog<Item> | undefined;
+  /** Whether every item so far could be copied. */
+  let pristine = true;
+  let over = false;
+
+  function end(): void {
+    if (over) return;
+    over = true;
+    onOver();
+  }
+
+  // --- Those who wait ---
+
+  function sit(who: Call<Any>, leads: boolean): Seat<Res> {
+    const seat: Seat<Res> = { call: who, leads, resolve: nothing, forget: nothing };
+    seats.add(seat);
+    call.extendDeadline(who.deadline);
+    return seat;
+  }
+
+  function wait(seat: Seat<Res>): Promise<Landing<Res>> {
+    return new Promise((resolve) => {
+      seat.resolve = resolve;
+      seat.forget = seat.call.onAbort((reason) => {
+        leave(seat, reason);
+        resolve(seat.call.abortOutcome());
+      });
+    });
+  }
+
+  function leave(seat: Seat<Res>, reason: unknown): void {
+    if (!seats.delete(seat)) return;
+    seat.forget();
+    abandon(reason, seat.call);
+  }
+
+  /** Ends the attempt if nobody is left. What `last` holds is given back when its work has really stopped. */
+  function abandon(reason: unknown, last?: Call<Any>): void {
+    if (over || unattended || seats.size > 0) return;
+    end();
+    last?.leaves(new Promise<void>((resolve) => call.hold(() => resolve(), GRACE_MS)));
+    call.abort(reason);
+  }
+
+  call.watch((mark) => {
+    if (UNTOLD.has(mark) || (mark === "token" && log !== undefined)) return;
+    for (const seat of seats) if (mark !== "dispatched" || seat.leads) seat.call.mark(mark);
+  });
+
+  // --- The answer ---
+
+  function land(result: Outcome<Res>): void {
+    outcome = result;
+    if (result.status === "answered") {
+      if (result.end === undefined) onComplete({ value: result.value, stream: false });
+      else if (isStream(result.value)) {
+        log = createSharedLog<Item>({ keepBytes, lagBytes: LAG * keepBytes });
+        void pump(log, result.value[Symbol.asyncIterator](), result.end);
+      }
+      // Else a stream of another kind. It has one reader.
+    }
+    if (log === undefined) {
+      if (seats.size === 0) discard(result);
+      end();
+    }
+    let first = true;
+    for (const seat of seats) {
+      seat.forget();
+      seat.resolve(deliver(seat, first));
+      first = false;
+    }
+  }
+
+  /** `original`: the first one gets the answer itself, all others copies, made before he can change it. */
+  function deliver(seat: Seat<Res>, original: boolean): Landing<Res> {
+    const { call: who } = seat;
+    const landed = outcome as Outcome<Res>;
+    tell(seat);
+    if (landed.status === "answered" && log !== undefined && !who.aborted) return stream(seat, log);
+    leave(seat, who.reason);
+    if (who.aborted) return who.abortOutcome();
+    if (landed.status !== "answered") return { ...landed, meta: who.meta };
+    if (original) {
+      if (landed.end !== undefined) who.onAbort((reason) => call.abort(reason));
+      return { ...landed, meta: who.meta };
+    }
+    if (landed.end !== undefined) return ALONE;
+    try {
+      return answered(copier.value(landed.value) as Res, who.meta);
+    } catch {
+      return ALONE;
+    }
+  }
+
+  function stream(seat: Seat<Res>, from: SharedLog<Item>): Outcome<Res> {
+    const { call: who } = seat;
+    const cursor: Cursor<Item> = from.open();
+    const source: AsyncIterator<unknown> = {
+      async next() {
+        try {
+          const step = await cursor.next();
+          if (step.done !== true) return { done: false, value: out(step.value) };
+        } catch (error) {
+          if (error instanceof LaggingReaderError)
+            remember(error, { status: "cancelled", reason: error, meta: who.meta });
+          leave(seat, error);
+          throw error;
+        }
+        leave(seat, DISCARDED);
+        return { done: true, value: undefined };
+      },
+      async return() {
+        cursor.close();
+        leave(seat, who.aborted ? who.reason : DISCARDED);
+        return { done: true, value: undefined };
+      },
+    };
+    if (call.firstTokenAt !== undefined && who.firstTokenAt === undefined) who.mark("token");
+    const { stream: items, end: ending } = relay(source, who);
+    return answered(items as Res, who.meta, ending);
+  }
+
+  function out({ item, copyable }: Item): unknown {
+    return copyable ? copier.item(item) : item;
+  }
+
+  async function pump(
+    into: SharedLog<Item>,
+    from: AsyncIterator<unknown>,
+    ended: Promise<Ending>,
+  ): Promise<void> {
+    try {
+      for (;;) {
+        await into.room();
+        if (over) return;
+        const step = await from.next();
+        if (over) return;
+        if (step.done === true) break;
+        into.append(...keep(step.value));
+        if (unattended && !into.whole) attend(); // too long to be kept: only worth it if somebody reads
+      }
+    } catch (error) {
+      close(into, await ended, error);
+      return;
+    }
+    const ending = await ended;
+    close(into, ending, ending.error);
+  }
+
+  function keep(item: unknown): [item: Item, bytes: number] {
+    try {
+      const copy = copier.item(item);
+      return [{ item: copy, copyable: true }, copier.sizeOfItem(copy)];
+    } catch (error) {
+      if (pristine) onUncopyable(error);
+      pristine = false;
+      return [{ item, copyable: false }, GUESS_BYTES];
+    }
+  }
+
+  function close(into: SharedLog<Item>, ending: Ending, error: unknown): void {
+    if (over) return;
+    for (const { leads, call: who } of seats) {
+      if (!leads) continue;
+      if (ending.usage !== undefined) who.usage = ending.usage;
+      if (call.meta.usage !== undefined) who.meta.usage = call.meta.usage;
+    }
+    if (ending.status === "answered") {
+      const items = pristine ? into.items() : undefined;
+      if (items !== undefined)
+        onComplete({ value: items.map(({ item }) => item), stream: true, bytes: into.bytes });
+      end();
+      into.close();
+    } else {
+      end();
+      // Judged where it failed; those who read it here must not judge it again.
+      remember(error, outcomeOf(ending, error, call.meta));
+      into.close({ error });
+    }
+  }
+
+  /** The leader learns everything, as if it had been his own attempt; the others learn who answered. */
+  function tell({ leads, call: who }: Seat<Res>): void {
+    const { callId: _, attempts: __, waitedMs, firstTokenMs, usage, cache, ...answerer } = call.meta;
+    Object.assign(who.meta, answerer);
+    if (!leads) return;
+    if (waitedMs !== undefined) who.meta.waitedMs = (who.meta.waitedMs ?? 0) + waitedMs;
+    if (firstTokenMs !== undefined) who.meta.firstTokenMs ??= firstTokenMs;
+    if (usage !== undefined) who.meta.usage = usage;
+    if (cache !== undefined) who.meta.cache = cache;
+    if (call.usage !== undefined) who.usage = call.usage;
+  }
+
+  function attend(): void {
+    unattended = false;
+    abandon(DISCARDED);
+  }
+
+  return {
+    call,
+    get joinable() {
+      return !starting && !over && (log === undefined || (log.whole && pristine));
+    },
+    get starting() {
+      return starting;
+    },
+    depart(next, leader) {
+      // Seated before it starts, so that he is told what is marked at once.
+      const seat = leader === undefined ? undefined : sit(leader, true);
+      starting = true;
+      const result = next(call);
+      starting = false;
+      if (isPromise(result)) {
+        void result.then(land);
+        return seat === undefined ? undefined : wait(seat);
+      }
+      let landing: Landing<Res> | undefined;
+      if (seat !== undefined) seat.resolve = (landed) => (landing = landed);
+      land(result);
+      return landing;
+    },
+    join(who) {
+      const seat = sit(who, false);
+      return log === undefined ? wait(seat) : deliver(seat, false);
+    },
+    attend,
+  };
+}
+
+interface Item {
+  readonly item: unknown;
+  readonly copyable: boolean;
+}
+
+/** How those who wait fare is told by their own streams; these are about ours. */
+const UNTOLD: ReadonlySet<Mark> = new Set<Mark>(["answered", "paused", "resumed"]);
+
+const nothing = (): void => {};
+
+function isStream(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+}
+
+function outcomeOf(ending: Ending, error: unknown, meta: Meta): Outcome<never> {
+  if (ending.status !== "failed") return { status: "cancelled", reason: error, meta };
+  const { fault, retryable, scope, retryAfterMs, limit, spent } = ending;
+  return {
+    status: "failed",
+    error,
+    fault: fault ?? "upstream",
+    retryable: retryable ?? false,
+    ...(scope !== undefined && { scope }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(limit !== undefined && { limit }),
+    ...(spent !== undefined && { spent }),
+    meta,
+  };
+}
