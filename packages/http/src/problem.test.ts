@@ -44,7 +44,7 @@ describe("statuses", () => {
     [
       "a deadline that is too short",
       new RefusedError({ by: "l", code: "DEADLINE_TOO_SHORT", retryAfterMs: 9 }),
-      503,
+      504,
       "DEADLINE_TOO_SHORT",
       "1",
     ],
@@ -183,6 +183,18 @@ describe("errors inside errors", () => {
     });
     const plain = Object.assign(new Error("ai"), { statusCode: 429, responseHeaders: headers });
     expect(toProblem(plain)?.problem.retryAfterMs).toBe(6_500);
+  });
+
+  test.each([
+    ["STREAM_TRUNCATED", 502],
+    ["TIMED_OUT", 504],
+  ])("what our fetch said in the middle of a stream: %s becomes %d", (code, expected) => {
+    const error = Object.assign(new Error("sk-secret"), {
+      status: undefined,
+      type: "breakwater_error",
+      code,
+    });
+    expect(toProblem(error)?.problem.status).toBe(expected);
   });
 
   test.each([

@@ -81,6 +81,8 @@ function seconds(ms: number): number {
 
 /** A refusal is our own doing: the request was never sent upstream. */
 export function problemOfRefusal({ by, code, retryAfterMs }: Refusal): ProblemResponse {
+  // The caller's clock, and it would have run out in our queue: another try with more time may do.
+  if (code === "DEADLINE_TOO_SHORT") return problem(504, code, retryAfterMs ?? SOON_MS);
   if (code !== "RATE_LIMITED") return problem(503, code, retryAfterMs ?? SOON_MS);
   const limit = `"${by.replaceAll(/[^ !#-[\]-~]/g, "?")}";r=0`;
   return retryAfterMs === undefined
@@ -148,13 +150,17 @@ interface SdkError {
   readonly responseHeaders?: HeaderBag;
   readonly cause?: unknown;
   readonly lastError?: unknown;
+  /** What our fetch said in the middle of a stream, when there was no status to be had any more. */
+  readonly type?: unknown;
+  readonly code?: unknown;
 }
 type HeaderBag = Headers | Readonly<Record<string, unknown>> | undefined;
 
 function problemOfResponse(error: SdkError): ProblemResponse | undefined {
   const headers = error.headers ?? error.responseHeaders;
-  const code = header(headers, "x-breakwater-code");
-  if (code === undefined || !/^[A-Z][A-Z0-9_]{1,63}$/.test(code)) return undefined;
+  const inBand = error.type === "breakwater_error" ? error.code : undefined;
+  const code = inBand ?? header(headers, "x-breakwater-code");
+  if (typeof code !== "string" || !/^[A-Z][A-Z0-9_]{1,63}$/.test(code)) return undefined;
   const status = Number(error.status ?? error.statusCode);
   const retryAfterMs = retryAfter(headers);
   if (code === "TIMED_OUT") return problem(504, code);
