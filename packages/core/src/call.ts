@@ -50,9 +50,19 @@ export interface Trip {
 
 type Finalizer = (ending: Ending) => void;
 
-interface Hold {
+/** What waits for the verdict, the last one first: linked, since nearly every call has one or two. */
+interface Deferred {
   readonly f: Finalizer;
+  readonly earlier: Deferred | undefined;
+}
+
+/** What waits for the work to stop, linked in the same way. */
+interface Hold {
+  readonly f: Finalizer | (() => void);
   readonly graceMs: number;
+  /** Whether it is told the ending. Making one costs a look at the clock. */
+  readonly told: boolean;
+  readonly earlier: Hold | undefined;
   done: boolean;
 }
 
@@ -106,8 +116,8 @@ export class Call<Req> {
   #verdict: AbortVerdict | undefined = undefined;
   #abortListeners: Set<(reason: unknown) => void> | undefined = undefined;
   #interrupt: ((outcome: Outcome<Any>) => void) | undefined = undefined;
-  #deferred: Finalizer[] | undefined = undefined;
-  #holds: Hold[] | undefined = undefined;
+  #deferred: Deferred | undefined = undefined;
+  #holds: Hold | undefined = undefined;
   #watchers: Watcher[] | undefined = undefined;
   #work: Promise<unknown> | undefined = undefined;
   #stream: Promise<Ending> | undefined = undefined;
@@ -298,7 +308,8 @@ export class Call<Req> {
 
   /** Sees the marks of this attempt and of those inside it. */
   watch(watcher: Watcher): void {
-    (this.#watchers ??= []).push(watcher);
+    if (this.#watchers === undefined) this.#watchers = [watcher];
+    else this.#watchers.push(watcher);
   }
 
   // --- Clean-up ---
@@ -306,7 +317,7 @@ export class Call<Req> {
   /** Runs `f` once, when the verdict is known, the last one first; at once if it is. A throw becomes an event. */
   defer(f: Finalizer): void {
     if (this.#state >= JUDGED) this.#run(f);
-    else (this.#deferred ??= []).push(f);
+    else this.#deferred = { f, earlier: this.#deferred };
   }
 
   /**
@@ -314,9 +325,18 @@ export class Call<Req> {
    * work that ignores its signal runs on, but at most `graceMs` later.
    */
   hold(f: Finalizer, graceMs: number): void {
-    if (this.#state === STOPPED) this.#run(f);
-    else if (this.#state === JUDGED) this.#release([{ f, graceMs, done: false }]);
-    else (this.#holds ??= []).push({ f, graceMs, done: false });
+    this.#keep({ f, graceMs, told: true, earlier: this.#holds, done: false });
+  }
+
+  /** For scope.ts alone: a hold that is not told the ending, so that a call that nobody else watches needs none. */
+  holdBlind(f: () => void, graceMs: number): void {
+    this.#keep({ f, graceMs, told: false, earlier: this.#holds, done: false });
+  }
+
+  #keep(hold: Hold): void {
+    if (this.#state === STOPPED) this.#let(hold);
+    else if (this.#state === JUDGED) this.#releaseLater(hold);
+    else this.#holds = hold;
   }
 
   /** What the attempt came to; undefined while it runs. */
@@ -432,37 +452,41 @@ export class Call<Req> {
     this.#abortListeners = undefined;
     this.#watchers = undefined;
     if (this.parent !== undefined && !this.detached) this.parent.#orphan(this);
-    const deferred = this.#deferred;
+    let deferred = this.#deferred;
     this.#deferred = undefined;
-    if (deferred !== undefined)
-      for (let i = deferred.length - 1; i >= 0; i--) this.#run(deferred[i] as Finalizer);
+    for (; deferred !== undefined; deferred = deferred.earlier) this.#run(deferred.f);
     const holds = this.#holds;
     this.#holds = undefined;
     if (this.#work === undefined) this.#state = STOPPED;
-    if (holds !== undefined) this.#release(holds);
+    if (holds === undefined) return;
+    if (this.#work === undefined) this.#release(holds);
+    else this.#releaseLater(holds);
+  }
+
+  #release(last: Hold): void {
+    for (let hold: Hold | undefined = last; hold !== undefined; hold = hold.earlier) this.#let(hold);
+  }
+
+  #let(hold: Hold): void {
+    if (hold.done) return;
+    hold.done = true;
+    if (hold.told) this.#run(hold.f);
+    else this.#isolate(hold.f as () => void, undefined);
   }
 
   /** Runs holds as soon as the work has stopped, each no later than its grace. */
-  #release(holds: readonly Hold[]): void {
-    const release = (hold: Hold): void => {
-      if (hold.done) return;
-      hold.done = true;
-      this.#run(hold.f);
-    };
-    const releaseAll = (): void => {
-      for (let i = holds.length - 1; i >= 0; i--) release(holds[i] as Hold);
-    };
-    if (this.#work === undefined) {
-      releaseAll();
-      return;
+  #releaseLater(last: Hold): void {
+    const timers: CancelTimer[] = [];
+    for (let hold: Hold | undefined = last; hold !== undefined; hold = hold.earlier) {
+      const each = hold;
+      timers.push(this.runtime.setTimer(each.graceMs, () => this.#let(each)));
     }
-    const timers = holds.map((hold) => this.runtime.setTimer(hold.graceMs, () => release(hold)));
     const stopped = (): void => {
       this.#state = STOPPED;
       for (const cancel of timers) cancel();
-      releaseAll();
+      this.#release(last);
     };
-    this.#work.then(stopped, stopped);
+    (this.#work as Promise<unknown>).then(stopped, stopped);
   }
 
   #run(f: Finalizer): void {
@@ -479,24 +503,27 @@ export class Call<Req> {
   }
 }
 
+// Field by field: one per attempt is made, and an object literal with spreads costs five times as much.
 function endingOf(outcome: Outcome<Any>, call: Call<Any>): Ending {
-  const times = {
-    endedAt: call.runtime.now(),
-    ...(call.dispatchedAt !== undefined && { dispatchedAt: call.dispatchedAt }),
-    ...(call.firstTokenAt !== undefined && { firstTokenAt: call.firstTokenAt }),
-    ...(call.usage !== undefined && { usage: call.usage }),
-  };
+  const ending = startOfEnding(outcome, call.runtime.now());
+  if (call.dispatchedAt !== undefined) ending.dispatchedAt = call.dispatchedAt;
+  if (call.firstTokenAt !== undefined) ending.firstTokenAt = call.firstTokenAt;
+  if (call.usage !== undefined) ending.usage = call.usage;
+  return ending;
+}
+
+function startOfEnding(outcome: Outcome<Any>, endedAt: number): { -readonly [K in keyof Ending]: Ending[K] } {
   switch (outcome.status) {
     case "answered":
-      return { status: "answered", ...times };
+      return { status: "answered", endedAt };
     case "failed": {
       const { meta: _, ...verdict } = outcome;
-      return { ...verdict, ...times };
+      return { ...verdict, endedAt };
     }
     case "refused":
-      return { status: "refused", error: outcome.refusal, ...times };
+      return { status: "refused", error: outcome.refusal, endedAt };
     case "cancelled":
-      return { status: "cancelled", error: outcome.reason, ...times };
+      return { status: "cancelled", error: outcome.reason, endedAt };
   }
 }
 

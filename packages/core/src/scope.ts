@@ -17,32 +17,43 @@ export interface Scope {
 }
 
 export function createScope(runtime: Runtime, closed: () => unknown): Scope {
-  const calls = new Set<Call<Any>>();
+  // Linked rather than in a Set: one that is filled and emptied by each call is copied again and again.
+  let first: Member | undefined;
+  let size = 0;
   let draining: Promise<void> | undefined;
   let empty: (() => void) | undefined;
 
   return {
     get size() {
-      return calls.size;
+      return size;
     },
     get draining() {
       return draining !== undefined;
     },
     add(call) {
-      calls.add(call);
-      call.hold(() => {
-        calls.delete(call);
-        if (calls.size === 0) empty?.();
+      const member: Member = { call, previous: undefined, next: first };
+      if (first !== undefined) first.previous = member;
+      first = member;
+      size++;
+      call.holdBlind(() => {
+        if (member.previous === undefined) first = member.next;
+        else member.previous.next = member.next;
+        if (member.next !== undefined) member.next.previous = member.previous;
+        if (--size === 0) empty?.();
       }, DEAF_GRACE_MS);
     },
     drain({ withinMs = 30_000 } = {}) {
       return (draining ??= new Promise<void>((resolve) => {
-        if (calls.size === 0) {
+        if (size === 0) {
           resolve();
           return;
         }
         const cancel = runtime.setTimer(withinMs, () => {
-          for (const call of calls) call.abort(closed());
+          // Those that the abort ends leave at once: each is asked for the next one before.
+          for (let member = first, next; member !== undefined; member = next) {
+            next = member.next;
+            member.call.abort(closed());
+          }
         });
         empty = () => {
           cancel();
@@ -51,6 +62,12 @@ export function createScope(runtime: Runtime, closed: () => unknown): Scope {
       }));
     },
   };
+}
+
+interface Member {
+  readonly call: Call<Any>;
+  previous: Member | undefined;
+  next: Member | undefined;
 }
 
 /** How long a drain waits for work that ignores its abort. */
