@@ -2,14 +2,12 @@ import type { Codec } from "@breakwater/core";
 
 import { progressOf } from "./chunk.ts";
 import { copyOf } from "./raw.ts";
-import type { ChatChunk, ChatCompletion } from "./types.ts";
-
-/** How the cache keeps answers: whole ones as they are, streamed ones as the list of their chunks. */
-type Stored = ChatCompletion | readonly ChatChunk[];
+import type { ChatAnswer, ChatChunk, ChatCompletion } from "./types.ts";
 
 const KEPT: ReadonlySet<string> = new Set(["stop", "tool_calls"]);
 
-export const codec: Codec<Stored> = {
+/** How the cache keeps answers: whole ones as they are, streamed ones as the list of their chunks. */
+export const codec: Codec<ChatAnswer> = {
   size: (value) => 2 * JSON.stringify(value).length,
   /** Only what was finished and holds something: an answer that max_tokens cut is nobody else's answer. */
   storable(value) {

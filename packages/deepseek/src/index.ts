@@ -1,4 +1,12 @@
-export { type DeepSeekErrorCode } from "./classify.ts";
+export type { DeepSeekErrorCode } from "./classify.ts";
+export { type Chat, createDeepSeek, type DeepSeek, type DeepSeekOptions } from "./deepseek.ts";
+export {
+  type DeepSeekFetch,
+  deepseekFetch,
+  type DeepSeekFetchOptions,
+  type FetchTarget,
+} from "./deepseek-fetch.ts";
+export type { ErrorMode, Managing } from "./fetch.ts";
 export {
   type HostName,
   type HostProfile,
@@ -8,6 +16,9 @@ export {
   type ThinkingSwitch,
   vllm,
 } from "./hosts.ts";
+export type { HandlerOptions, Principal } from "./http/handler.ts";
+export { type Part, recommended, type RecommendedOptions } from "./recommended.ts";
+export type { Fetch } from "./transport.ts";
 export * from "./types.ts";
 export { deepseekUpstream } from "./upstream.ts";
 export type { ApiKey, DeepSeekUpstreamOptions } from "./upstream-options.ts";

@@ -34,9 +34,10 @@ export function rawOf(answer: ChatChunk | ChatCompletion): string {
 
 /** A deep copy that is written out the same. */
 export function copyOf<T extends ChatChunk | ChatCompletion>(answer: T): T {
-  const copy = structuredClone(answer);
   const raw = answers.get(answer);
-  if (raw !== undefined) answers.set(copy, raw);
+  if (raw === undefined) return structuredClone(answer);
+  const copy = JSON.parse(raw) as T;
+  answers.set(copy, raw);
   return copy;
 }
 

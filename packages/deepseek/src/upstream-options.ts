@@ -5,7 +5,7 @@ import type { StreamRules } from "./stream-source.ts";
 import type { Fetch } from "./transport.ts";
 import type { ChatRequest } from "./types.ts";
 
-export type ApiKey = string | ((call: Call<ChatRequest>) => MaybePromise<string>);
+export type ApiKey = string | ((call: Call<unknown>) => MaybePromise<string>);
 
 export interface DeepSeekUpstreamOptions {
   /** The key, or a function that gives one for each attempt. @default the host's environment variable: `DEEPSEEK_API_KEY` */

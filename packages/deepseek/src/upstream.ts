@@ -1,7 +1,6 @@
 import {
   answered,
   type Call,
-  type Codec,
   failed,
   type Outcome,
   relay,
@@ -71,7 +70,7 @@ export function createUpstream(
     marks: ["dispatched", "headers", "alive", "token", "opaque", "reasoning", "answering"],
     key: canonicalKey,
     cost: costOf,
-    codec: codec as Codec<ChatAnswer>,
+    codec,
   };
   return Object.assign((call: Call<ChatRequest>) => ask(call, config, addressOf), { traits });
 }
@@ -138,9 +137,10 @@ function isFailure(answer: ChatCompletion | Failure): answer is Failure {
   return "verdict" in answer;
 }
 
-async function ownAddress(call: Call<ChatRequest>, config: UpstreamConfig): Promise<Address> {
-  const { apiKey, profile } = config;
-  const key = typeof apiKey === "function" ? checkKey(profile.name, await apiKey(call)) : apiKey;
+/** @internal */
+export async function ownAddress(call: Call<ChatRequest>, config: UpstreamConfig): Promise<Address> {
+  const { profile } = config;
+  const key = await keyFor(call, config);
   const headers = new Headers({
     accept: call.request.stream === true ? "text/event-stream" : "application/json",
     "content-type": "application/json",
@@ -149,6 +149,14 @@ async function ownAddress(call: Call<ChatRequest>, config: UpstreamConfig): Prom
   });
   if (key !== undefined) headers.set("authorization", `Bearer ${key}`);
   return { url: config.url, headers, key };
+}
+
+/** @internal */
+export async function keyFor(
+  call: Call<unknown>,
+  { apiKey, profile }: UpstreamConfig,
+): Promise<string | undefined> {
+  return typeof apiKey === "function" ? checkKey(profile.name, await apiKey(call)) : apiKey;
 }
 
 /** An error status wins over whatever its body is. The body is read for what it says, and not for long. */

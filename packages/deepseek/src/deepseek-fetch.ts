@@ -1,0 +1,196 @@
+import {
+  type Call,
+  type Client,
+  createClient,
+  type Listener,
+  type Policy,
+  readOptions,
+  type Runtime,
+} from "@breakwater/core";
+
+import { type FetchRequest, isChat, withoutHopHeaders } from "./fetch-request.ts";
+import { createFetch, type ErrorMode, type FetchClients, type Managing } from "./fetch.ts";
+import { type HostProfile, hosts } from "./hosts.ts";
+import { wireOf } from "./raw.ts";
+import { recommended, statusPolicies } from "./recommended.ts";
+import { statusUpstream } from "./status-upstream.ts";
+import type { Fetch } from "./transport.ts";
+import type { ChatRequest } from "./types.ts";
+import { type DeepSeekUpstreamOptions, readUpstreamOptions } from "./upstream-options.ts";
+import { type Address, createUpstream } from "./upstream.ts";
+
+/** Where a fetch sends to: each has clients of its own, so that one sick host does not stop the others. */
+export interface FetchTarget {
+  /** The base URL, without `/chat/completions`. */
+  readonly baseURL: string;
+  /** What is known of this host. */
+  readonly host: HostProfile;
+}
+
+type WireOptions = Pick<
+  DeepSeekUpstreamOptions,
+  | "fetch"
+  | "strictDone"
+  | "queueLimit"
+  | "tail"
+  | "maxErrorBodyBytes"
+  | "maxAnswerBytes"
+  | "maxEventChars"
+  | "maxWithheld"
+>;
+
+export interface DeepSeekFetchOptions extends WireOptions {
+  /** What every call goes through. A function makes them for each base URL and key. @default `recommended()` for each */
+  readonly policies?: readonly Policy[] | ((target: FetchTarget) => readonly Policy[]);
+  /** What everything goes through that is no chat. @default retry, circuit breaker and bulkhead for each base URL and key */
+  readonly otherPolicies?: readonly Policy[] | ((target: FetchTarget) => readonly Policy[]);
+  /** @default "response" */
+  readonly errorMode?: ErrorMode;
+  /** Time and chance. @default the real ones */
+  readonly runtime?: Runtime;
+  /** Base URLs and keys that are kept apart at most; who was not used for longest begins anew. @default 100 */
+  readonly maxTargets?: number;
+}
+
+/** A `fetch` for SDKs, and what can be seen of the clients behind it. */
+export type DeepSeekFetch = Fetch & Managing;
+
+/**
+ * A `fetch` with policies, for any SDK that lets itself be given one: `new OpenAI({ fetch: deepseekFetch() })`. URL and
+ * key are those of each request, so one fetch serves several hosts and accounts; breakers, limits and budgets are kept
+ * apart by them.
+ *
+ * Chats, whole or streamed, get everything; other requests only what their status is good for. A failure comes back
+ * as a response that tells the SDK not to retry on its own; one in the middle of a stream as an error event without
+ * a [DONE], which SDKs throw. Set `maxRetries: 0` in the SDK to be sure.
+ *
+ * @example
+ * import OpenAI from "openai";
+ * import { deepseekFetch } from "@breakwater/deepseek";
+ *
+ * const client = new OpenAI({
+ *   apiKey: process.env["DEEPSEEK_API_KEY"],
+ *   baseURL: "https://api.deepseek.com",
+ *   fetch: deepseekFetch(),
+ *   maxRetries: 0,
+ * });
+ */
+export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch {
+  const config = read(options);
+  const { errorMode, maxTargets, otherPolicies, policies, runtime, transport, wire } = config;
+  const settings = runtime === undefined ? {} : { runtime };
+  const targets = new Map<string, FetchClients>();
+  const listeners = new Set<{ readonly tell: Listener }>();
+
+  function makeClients(baseURL: string): FetchClients {
+    const host = profileOf(baseURL);
+    const target = { baseURL, host };
+    const upstream = createUpstream(
+      readUpstreamOptions("deepseekFetch", { ...wire, host, apiKey: "of-each-request" }),
+      (call) => addressOf(call, baseURL),
+    );
+    const other = statusUpstream(host.name, transport, ({ args }) => args);
+    const clients = {
+      chat: createClient({ upstream, name: host.name, ...settings }, ...policies(target)),
+      other: createClient({ upstream: other, name: host.name, ...settings }, ...otherPolicies(target)),
+    };
+    for (const client of [clients.chat, clients.other] as readonly Client<never, unknown>[]) {
+      client.on((event) => {
+        for (const { tell } of listeners) tell(event);
+      });
+    }
+    return clients;
+  }
+
+  function clientsFor(request: FetchRequest): FetchClients {
+    const { headers, url } = request;
+    const path = isChat(request) ? url.pathname.replace(/\/chat\/completions\/?$/, "") : "";
+    const baseURL = url.origin + path;
+    // The key tells accounts apart, and stays in here.
+    const key = [baseURL, headers.get("authorization"), headers.get("x-api-key")].join("\n");
+    const clients = targets.get(key) ?? makeClients(baseURL);
+    targets.delete(key);
+    targets.set(key, clients);
+    const [oldest] = targets.keys();
+    if (targets.size > maxTargets && oldest !== undefined) targets.delete(oldest);
+    return clients;
+  }
+
+  const all = (): readonly Client<never, unknown>[] =>
+    [...targets.values()].flatMap(({ chat, other }) => [chat, other] as readonly Client<never, unknown>[]);
+  const managing: Managing = {
+    on(tell) {
+      const entry = { tell };
+      listeners.add(entry);
+      return () => void listeners.delete(entry);
+    },
+    snapshot: () => all().map((client) => client.snapshot()),
+    async close() {
+      await Promise.all(all().map((client) => client.close()));
+    },
+  };
+  return Object.assign(createFetch(clientsFor, errorMode, runtime), managing);
+}
+
+/** The host at this address. It is addressed as its caller addressed it: nothing in his requests is translated. */
+function profileOf(baseURL: string): HostProfile {
+  const known = Object.values(hosts).find((host) => new URL(host.baseURL).origin === new URL(baseURL).origin);
+  const { name, earlyHeaders = false } = known ?? { name: new URL(baseURL).host };
+  return { name, baseURL, earlyHeaders };
+}
+
+function addressOf(call: Call<ChatRequest>, baseURL: string): Address {
+  // A policy may have put another request in the place of the one that came in; its headers are still those.
+  let wire = wireOf(call.request);
+  for (let outer = call.parent; wire === undefined && outer !== undefined; outer = outer.parent) {
+    wire = wireOf(outer.request as ChatRequest);
+  }
+  const headers = withoutHopHeaders(wire?.headers ?? new Headers({ "content-type": "application/json" }));
+  const key =
+    headers.get("authorization")?.replace(/^bearer\s+/i, "") ?? headers.get("x-api-key") ?? undefined;
+  return { url: wire?.url ?? `${baseURL}/chat/completions`, headers, key };
+}
+
+function read(options: DeepSeekFetchOptions) {
+  const reader = readOptions("deepseekFetch", options);
+  const policiesOf = (
+    name: "policies" | "otherPolicies",
+    fallback: (target: FetchTarget) => readonly Policy[],
+  ): ((target: FetchTarget) => readonly Policy[]) => {
+    const given = reader.raw<readonly Policy[] | ((target: FetchTarget) => readonly Policy[])>(name);
+    if (given === undefined) return fallback;
+    if (typeof given === "function") return given;
+    return Array.isArray(given)
+      ? () => given
+      : reader.fail(`${name} must be an array of policies, or a function that makes one.`);
+  };
+  const transport = reader.callback<Fetch>("fetch");
+  const wire: Record<string, unknown> = transport === undefined ? {} : { fetch: transport };
+  for (const name of WIRE_OPTIONS) {
+    const value = reader.raw<unknown>(name);
+    if (value !== undefined) wire[name] = value;
+  }
+  const config = {
+    policies: policiesOf("policies", ({ host }) => recommended({ host })),
+    otherPolicies: policiesOf("otherPolicies", () => statusPolicies()),
+    errorMode: reader.oneOf<ErrorMode>("errorMode", ["response", "throw"], "response"),
+    runtime: reader.raw<Runtime>("runtime"),
+    maxTargets: reader.count("maxTargets", 100),
+    // What is no chat may have any body that the runtime's own fetch knows: forms, files, streams.
+    transport: transport ?? ((...args: Parameters<Fetch>) => globalThis.fetch(...args)),
+    wire: wire as WireOptions,
+  };
+  reader.done();
+  readUpstreamOptions("deepseekFetch", { ...config.wire, apiKey: "checked-only" });
+  return config;
+}
+
+const WIRE_OPTIONS = [
+  "strictDone",
+  "queueLimit",
+  "tail",
+  "maxErrorBodyBytes",
+  "maxAnswerBytes",
+  "maxEventChars",
+  "maxWithheld",
+] as const satisfies readonly (keyof WireOptions)[];

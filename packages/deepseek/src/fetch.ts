@@ -1,0 +1,102 @@
+import {
+  type Client,
+  type Listener,
+  type Outcome,
+  type Runtime,
+  type Snapshot,
+  systemRuntime,
+  unwrap,
+} from "@breakwater/core";
+
+import { bodyText, type FetchRequest, isChat, parseChat, readFetchArgs } from "./fetch-request.ts";
+import { errorResponse, metaHeaders, SSE_HEADERS } from "./http/respond.ts";
+import { sseBody } from "./http/sse-body.ts";
+import { errorEvent } from "./http/told.ts";
+import { rawOf, rememberWire } from "./raw.ts";
+import { responseOf } from "./status-upstream.ts";
+import type { Fetch } from "./transport.ts";
+import { type ChatAnswer, type ChatRequest, isStream } from "./types.ts";
+
+/**
+ * How a failure reaches the caller: as a `Response` that tells SDKs not to retry, or thrown. The official SDKs take
+ * whatever is thrown for a broken connection and try again, so for them it is `response`.
+ */
+export type ErrorMode = "response" | "throw";
+
+/** The clients behind a fetch: one for chats, one for everything else. */
+export interface FetchClients {
+  readonly chat: Client<ChatRequest, ChatAnswer>;
+  readonly other: Client<FetchRequest, Response>;
+}
+
+export interface Managing {
+  /** Subscribes to everything that happens. @returns a function that removes exactly this subscription. */
+  on(listener: Listener): () => void;
+  snapshot(): readonly Snapshot[];
+  /** Refuses new calls, and waits for those in flight. */
+  close(): Promise<void>;
+}
+
+/** @internal A fetch over clients that are found for each request. */
+export function createFetch(
+  clientsFor: (request: FetchRequest) => FetchClients,
+  errorMode: ErrorMode,
+  runtime: Runtime = systemRuntime(),
+): Fetch {
+  return async (...args) => {
+    const request = readFetchArgs(...args);
+    const { chat, other } = clientsFor(request);
+    if (!isChat(request)) return passThrough(other, request, errorMode);
+    const body = await bodyText(request);
+    const parsed = parseChat(body);
+    if (parsed === undefined) {
+      const [input, init] = request.args;
+      return passThrough(other, { ...request, args: [input, { ...init, body }] }, errorMode);
+    }
+    rememberWire(parsed, { body, url: request.url.href, headers: request.headers });
+    return respond(await chat.outcome(parsed, { signal: request.signal }), errorMode, runtime);
+  };
+}
+
+async function passThrough(
+  client: Client<FetchRequest, Response>,
+  request: FetchRequest,
+  errorMode: ErrorMode,
+): Promise<Response> {
+  const outcome = await client.outcome(request, { signal: request.signal });
+  if (outcome.status !== "failed")
+    return outcome.status === "refused" ? refuse(outcome, errorMode) : unwrap(outcome);
+  const response = responseOf(outcome.error);
+  if (response === undefined) return refuse(outcome, errorMode);
+  const headers = new Headers(response.headers);
+  headers.set("x-should-retry", "false");
+  const { body, status, statusText } = response;
+  return new Response(body, { status, statusText, headers });
+}
+
+function respond(outcome: Outcome<ChatAnswer>, errorMode: ErrorMode, runtime: Runtime): Response {
+  if (outcome.status === "cancelled") return unwrap(outcome);
+  if (outcome.status !== "answered") return refuse(outcome, errorMode);
+  const { end, meta, value } = outcome;
+  const headers = metaHeaders(meta, "owner");
+  if (!isStream(value)) {
+    return new Response(rawOf(value), { headers: { ...headers, "content-type": "application/json" } });
+  }
+  const body = sseBody(
+    { chunks: value[Symbol.asyncIterator](), end },
+    {
+      runtime,
+      // An abort breaks the body off, as it does with any fetch; a failure is told in band.
+      inBand: (error, ending) =>
+        errorMode === "throw" || ending?.status === "cancelled" ? undefined : errorEvent(error, "owner"),
+    },
+  );
+  return new Response(body, { headers: { ...headers, ...SSE_HEADERS } });
+}
+
+function refuse(
+  outcome: Exclude<Outcome<unknown>, { status: "answered" | "cancelled" }>,
+  errorMode: ErrorMode,
+): Response {
+  return errorMode === "throw" ? unwrap<never>(outcome) : errorResponse(outcome, "owner");
+}

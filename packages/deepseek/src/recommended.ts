@@ -1,0 +1,158 @@
+import {
+  bulkhead,
+  type BulkheadOptions,
+  circuitBreaker,
+  type CircuitBreakerOptions,
+  ConfigError,
+  fallback as fallBackOn,
+  type Outcome,
+  type Policy,
+  readOptions,
+  retry,
+  type RetryOptions,
+  type Target,
+  timeout,
+  type TimeoutOptions,
+  UpstreamError,
+} from "@breakwater/core";
+
+import { type HostName, type HostProfile, hosts } from "./hosts.ts";
+import type { ChatAnswer, ChatRequest } from "./types.ts";
+
+/** A part of `recommended()`: options that change its defaults, a policy to put in its place, or `false` to leave it out. */
+export type Part<Options> = Partial<Options> | Policy | false;
+
+export interface RecommendedOptions {
+  /** Whether somebody waits for the answer. In `batch` a call may use up DeepSeek's whole queue. @default "interactive" */
+  readonly profile?: "interactive" | "batch" | undefined;
+  /** Where to go when this host cannot answer: a second upstream, better a client with policies of its own. */
+  readonly fallback?: Target<ChatRequest, ChatAnswer> | undefined;
+  /** Which host it is for; see `HostProfile.earlyHeaders`. @default "deepseek" */
+  readonly host?: HostName | HostProfile | undefined;
+  /** Over all attempts. */
+  readonly timeout?: Part<TimeoutOptions> | undefined;
+  readonly retry?: Part<RetryOptions<ChatRequest, ChatAnswer>> | undefined;
+  readonly circuitBreaker?: Part<CircuitBreakerOptions<ChatRequest>> | undefined;
+  readonly bulkhead?: Part<BulkheadOptions<ChatRequest>> | undefined;
+  /** Of each attempt. */
+  readonly clocks?: Part<TimeoutOptions> | undefined;
+}
+
+/**
+ * The policies that most callers of DeepSeek want, in the order that they want them, outermost first. Untouched they
+ * are never worse than the official SDK with its own retries. Each can be changed, replaced or left out.
+ *
+ * | part | default | because |
+ * |---|---|---|
+ * | `timeout` | total 10 min (30 min in batch), overall 1 h | DeepSeek gives a queued call up after 10 min; 64K tokens of thinking take ten more |
+ * | `fallback` | none | only you know whom else your data may go to |
+ * | `retry` | 3 attempts, full jitter, Retry-After honoured | as many as the SDK makes; an empty answer is asked for once more only |
+ * | `circuitBreaker` | per model; opens at 90 % failures, with a fallback at 50 % and at a 402 | with nowhere else to go, an open breaker makes an empty evening of a half-bad one |
+ * | `bulkhead` | 500 at once, 2000 more wait up to 30 s | DeepSeek's limit for its smaller account, so that its 429s do not come first |
+ * | `clocks`: headers | 30 s, where the host sends them early | DeepSeek sends them at once, even to a call that queues |
+ * | liveness | 40 s | more than three keep-alives |
+ * | firstToken | 180 s, with a fallback 60 s, in batch 10 min | while keep-alives arrive a call is queued, not dead: it is moved elsewhere or ended, never queued again |
+ * | idle | 60 s, while reasoning 120 s | streams that stall do not come back; models think in silence |
+ *
+ * @throws ConfigError
+ *
+ * @example
+ * import { createClient } from "@breakwater/core";
+ * import { deepseekUpstream, recommended } from "@breakwater/deepseek";
+ *
+ * const policies = recommended({ retry: { attempts: 2 }, circuitBreaker: false });
+ * policies.map((policy) => policy.kind) // => ["timeout", "retry", "bulkhead", "timeout"]
+ * const ask = createClient(deepseekUpstream({ apiKey: "sk-…" }), ...policies);
+ */
+export function recommended(options: RecommendedOptions = {}): readonly Policy<ChatRequest, ChatAnswer>[] {
+  const reader = readOptions("recommended", options);
+  const profile = reader.oneOf("profile", ["interactive", "batch"], "interactive");
+  const to = reader.raw<Target<ChatRequest, ChatAnswer>>("fallback");
+  const { earlyHeaders } = profileOf(reader.raw("host"));
+  const batch = profile === "batch";
+  const several = to !== undefined;
+  const part = <O>(
+    name: keyof RecommendedOptions,
+    defaults: O,
+    make: (options: O) => Policy,
+  ): readonly Policy[] => resolve(name, reader.raw<Part<O>>(name), defaults, make);
+
+  const policies = [
+    ...part<TimeoutOptions>(
+      "timeout",
+      { name: "total", total: batch ? "30m" : "10m", overall: "1h" },
+      timeout,
+    ),
+    ...(several ? [fallBackOn<ChatRequest, ChatAnswer>({ to })] : []),
+    ...part<RetryOptions<ChatRequest, ChatAnswer>>("retry", { attempts: 3, when: worthAnother }, retry),
+    ...part<CircuitBreakerOptions<ChatRequest>>("circuitBreaker", breakerDefaults(several), circuitBreaker),
+    ...part<BulkheadOptions<ChatRequest>>(
+      "bulkhead",
+      { concurrency: 500, queue: 2_000, maxWait: "30s" },
+      bulkhead,
+    ),
+    ...part<TimeoutOptions>(
+      "clocks",
+      {
+        name: "clocks",
+        ...(earlyHeaders === true && { headers: "30s" }),
+        liveness: "40s",
+        firstToken: batch ? "10m" : several ? "60s" : "180s",
+        idle: "60s",
+        idleReasoning: "120s",
+      },
+      timeout,
+    ),
+  ];
+  reader.done();
+  return policies;
+}
+
+/** @internal For requests of which only the status is looked at. */
+export function statusPolicies(): readonly Policy[] {
+  return [
+    retry({ attempts: 3 }),
+    circuitBreaker({ failureRate: 0.9 }),
+    bulkhead({ concurrency: 500, queue: 2_000, maxWait: "30s" }),
+  ];
+}
+
+function breakerDefaults(several: boolean): CircuitBreakerOptions<ChatRequest> {
+  const key = (request: ChatRequest): string => request.model ?? "";
+  if (!several) return { failureRate: 0.9, key };
+  // An empty account stays empty for a while, and somebody else can answer meanwhile.
+  return {
+    failureRate: 0.5,
+    key,
+    trip: (ending) => ending.scope === "account" && ending.fault === "upstream",
+  };
+}
+
+function worthAnother(
+  outcome: Outcome<ChatAnswer>,
+  call: { readonly meta: { readonly attempts: number } },
+): boolean {
+  if (outcome.status !== "failed" || !outcome.retryable) return false;
+  const empty = UpstreamError.isInstance(outcome.error) && outcome.error.code === "EMPTY_RESPONSE";
+  return !empty || call.meta.attempts < 2;
+}
+
+function resolve<O>(
+  name: string,
+  given: Part<O> | undefined,
+  defaults: O,
+  make: (options: O) => Policy,
+): readonly Policy[] {
+  if (given === false) return [];
+  if (given === undefined) return [make(defaults)];
+  if (typeof given !== "object" || given === null) {
+    throw new ConfigError(
+      `recommended: ${name} must be options that change its defaults, a policy to put in its place, or false to leave it out.`,
+    );
+  }
+  return "apply" in given ? [given] : [make({ ...defaults, ...given })];
+}
+
+function profileOf(host: HostName | HostProfile | undefined = "deepseek"): Partial<HostProfile> {
+  return typeof host === "object" ? host : (hosts[host] ?? {});
+}
