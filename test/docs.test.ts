@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { describe, expect, test, vi } from "vitest";
+import { type Simulator, startSimulator } from "@breakwater/simulator";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { fencesOfMarkdown, fencesOfSource } from "./docs/fences.ts";
 import { moduleOf } from "./docs/module.ts";
@@ -46,6 +47,13 @@ for (const fence of fences) {
 }
 
 describe("docs", () => {
+  // A page says what a user writes. Where that means DeepSeek, a local one stands at the address in the environment.
+  let deepseek: Simulator;
+  beforeAll(async () => {
+    deepseek = await startSimulator({ timeScale: 0.01 });
+  });
+  afterAll(() => deepseek.close());
+
   const run = fences.filter(({ runs }) => runs);
 
   test("compile", { timeout: 120_000 }, () => {
@@ -64,6 +72,9 @@ describe("docs", () => {
 
   test.each(run)("$where runs", { timeout: 30_000 }, async ({ module }) => {
     vi.spyOn(console, "log").mockImplementation(() => {});
+    vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    vi.stubEnv("DEEPSEEK_BASE_URL", deepseek.url);
+    vi.stubEnv("DEEPSEEK_API_KEY", "sk-sim-1");
     await import(module);
   });
 });
