@@ -28,10 +28,7 @@ function race<Req, Res>(call: Call<Req>, work: Promise<Outcome<Res>>): Promise<O
       else resolve(conclude(call, outcome));
     };
     work.then(settle, (error: unknown) => settle(outcomeOfThrown(error, call)));
-    call.begin((outcome) => {
-      call.leaves(work);
-      resolve(conclude(call, outcome as Outcome<Res>));
-    });
+    call.begin(work, resolve);
   });
 }
 

@@ -115,7 +115,8 @@ export class Call<Req> {
   #reason: unknown = undefined;
   #verdict: AbortVerdict | undefined = undefined;
   #abortListeners: Set<(reason: unknown) => void> | undefined = undefined;
-  #interrupt: ((outcome: Outcome<Any>) => void) | undefined = undefined;
+  #pending: Promise<unknown> | undefined = undefined;
+  #settle: ((outcome: Outcome<Any>) => void) | undefined = undefined;
   #deferred: Deferred | undefined = undefined;
   #holds: Hold | undefined = undefined;
   #watchers: Watcher[] | undefined = undefined;
@@ -201,8 +202,7 @@ export class Call<Req> {
     this.#abortChildren(undefined, reason);
     if (this.#abortListeners !== undefined)
       for (const listener of this.#abortListeners) this.#isolate(listener, reason);
-    // Before it began, there is nothing to interrupt: attempt() looks at `aborted` first.
-    if (this.#state === RUNNING) this.#interrupt?.(this.abortOutcome());
+    if (this.#state === RUNNING) this.#interrupt();
     else if (this.#state === STREAMING) {
       // A relay of ours has ended it by now; this is the stream of somebody who has not noticed.
       this.leaves(this.#stream as Promise<Ending>);
@@ -395,11 +395,21 @@ export class Call<Req> {
 
   // --- For attempt.ts alone, which starts and concludes every call ---
 
-  /** `interrupt` is told what the call came to when it is aborted while its handler still runs. */
-  begin(interrupt: (outcome: Outcome<Any>) => void): void {
-    this.#interrupt = interrupt;
+  /** The handler goes on as `work`. `settle` is told what the call came to if it is aborted before that is over. */
+  begin(work: Promise<unknown>, settle: (outcome: Outcome<Any>) => void): void {
+    this.#pending = work;
+    this.#settle = settle;
     // It may have been aborted in the synchronous part of its handler, when there was nobody to interrupt.
-    if (this.#aborted) interrupt(this.abortOutcome());
+    if (this.#aborted) this.#interrupt();
+  }
+
+  #interrupt(): void {
+    const settle = this.#settle;
+    if (settle === undefined) return; // It has not begun: attempt() looks at `aborted` first.
+    this.leaves(this.#pending as Promise<unknown>);
+    const outcome = this.abortOutcome();
+    this.conclude(outcome);
+    settle(outcome);
   }
 
   /** Work that an early verdict leaves behind, here and for everybody around: their permits wait for it too. */
@@ -423,7 +433,7 @@ export class Call<Req> {
     this.#state = STREAMING;
     this.#stream = end;
     this.#answer = outcome;
-    this.#interrupt = undefined;
+    this.#pending = this.#settle = undefined;
     this.#marked("answered", this.runtime.now());
     // Told twice: at once by a relay of ours, and by the promise for streams of others.
     for (let child = this.#firstChild; child !== undefined; child = child.#next) {
@@ -448,7 +458,7 @@ export class Call<Req> {
     if (this.#state >= JUDGED) return;
     this.#state = JUDGED;
     this.#result = outcome;
-    this.#interrupt = undefined;
+    this.#pending = this.#settle = undefined;
     this.#abortListeners = undefined;
     this.#watchers = undefined;
     if (this.parent !== undefined && !this.detached) this.parent.#orphan(this);

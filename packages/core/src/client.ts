@@ -5,7 +5,7 @@ import { ConfigError } from "./errors.ts";
 import { type Any, chain, type Handler, type MaybePromise, type Policy, type Upstream } from "./handler.ts";
 import { createEngine, type Engine, type Managed, type Settings } from "./host.ts";
 import type { Meta, Outcome } from "./outcome.ts";
-import { unwrap } from "./thrown.ts";
+import { unwrap, unwrapLater } from "./thrown.ts";
 
 /** A value, and what is known of how it came about. */
 export interface Full<T> {
@@ -56,10 +56,15 @@ export function createClient<Req, Res>(
   const upstream = upstreamOf(typeof target === "object" ? target.upstream : target, "createClient");
   const engine = createEngine(policies, upstream.traits ?? {}, settings);
   const handler = compose(engine.policies, dispatching(upstream), engine.host);
-  const run = (request: Req, options: CallOptions = {}): MaybePromise<Outcome<Res>> =>
+  const run = (request: Req, options: CallOptions = NO_OPTIONS): MaybePromise<Outcome<Res>> =>
     engine.run(request, options, handler);
-  const face = async (request: Req, options?: CallOptions): Promise<Res> =>
-    unwrap(await run(request, options));
+  const face = (request: Req, options?: CallOptions): Promise<Res> => {
+    try {
+      return unwrapLater(run(request, options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
   return Object.assign(face, engine.managed, {
     outcome: run,
     full: async (request: Req, options?: CallOptions): Promise<Full<Res>> => {
@@ -79,6 +84,8 @@ export function upstreamOf<Req, Res>(target: Target<Req, Res>, where: string): U
   }
   return "upstream" in target ? target.upstream : target;
 }
+
+const NO_OPTIONS: CallOptions = {};
 
 /** Sees to it that "was it ever sent?" has an answer over every upstream. */
 function dispatching<Req, Res>(upstream: Upstream<Req, Res>): Handler<Req, Res> {

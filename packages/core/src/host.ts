@@ -169,5 +169,5 @@ let prefix: string | undefined;
 /** Short and unique enough to find a call in a log; not a secret. */
 function nextId(): string {
   prefix ??= systemRuntime().random().toString(36).slice(2, 8).padEnd(6, "0");
-  return `bw-${prefix}-${(++counter).toString(36)}`;
+  return `bw-${prefix}-${++counter}`;
 }

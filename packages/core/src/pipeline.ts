@@ -5,7 +5,7 @@ import { ConfigError } from "./errors.ts";
 import { type Any, isPromise, type MaybePromise, type Policy } from "./handler.ts";
 import { createEngine, type Managed, type Settings } from "./host.ts";
 import type { Outcome } from "./outcome.ts";
-import { unwrap } from "./thrown.ts";
+import { unwrap, unwrapLater } from "./thrown.ts";
 import { answer, contextOf, type FunctionContext } from "./upstream.ts";
 
 export interface ExecuteOptions extends CallOptions {
@@ -61,7 +61,13 @@ export function createPipeline(...given: readonly (Policy | Settings)[]): Pipeli
     parts: engine.policies,
     apply: (next, host) => compose(engine.policies, next, host),
     outcome,
-    execute: async (f, options) => unwrap(await outcome(f, options)),
+    execute(f, options) {
+      try {
+        return unwrapLater(outcome(f, options));
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    },
     wrap:
       (f, options = {}) =>
       async (...args) =>

@@ -125,9 +125,21 @@ function guarded<Req, Res>(
     // The common case by hand: admitted, in memory, at once.
     if (judged === undefined) return next(call);
     return isPromise(judged)
-      ? judged.then((later) => proceed(call, later, now, policy.name, enter, next))
+      ? proceedLater(call, judged, now, policy.name, enter, next)
       : proceed(call, judged, now, policy.name, enter, next);
   };
+}
+
+// Closures stand in functions of their own here: a function pays for one even when it does not get to it.
+function proceedLater<Req, Res>(
+  call: Call<Req>,
+  judged: Promise<Judgement | StoreError>,
+  mode: Mode,
+  name: string,
+  enter: Enter<Req>,
+  next: Handler<Req, Res>,
+): Promise<Outcome<Res>> {
+  return judged.then((known) => proceed(call, known, mode, name, enter, next));
 }
 
 /** @internal What follows a judgement: on, wait and ask again, or out. */
@@ -148,6 +160,17 @@ export function proceed<Req, Res>(
   }
   if (judged instanceof StoreError) return failed(judged, { fault: "overload", retryable: true }, call.meta);
   if (!("wait" in judged)) return refuse(call, judged);
+  return waitAndAsk(call, judged, mode, name, enter, next);
+}
+
+function waitAndAsk<Req, Res>(
+  call: Call<Req>,
+  judged: Wait,
+  mode: Mode,
+  name: string,
+  enter: Enter<Req>,
+  next: Handler<Req, Res>,
+): Promise<Outcome<Res>> {
   return waitTurn(call, judged, name).then((refusal) =>
     refusal === undefined
       ? chain(call.aborted ? undefined : enter(call), (again) =>
@@ -192,16 +215,37 @@ function enterStore<Req>(policy: Policy, spec: StoreGuard<Req, Any, Any>): Enter
     const early = spec.before?.(call);
     if (early !== undefined) return early;
     const ask: unknown = spec.ask(call);
-    const judge = (reply: unknown): Judgement => {
-      const judged = spec.judge(reply, call, ask);
-      if (judged === undefined) spec.settle?.(call, reply, ask);
-      return judged;
-    };
     const reply: MaybePromise<unknown> = spec.store.decide(ask);
     return isPromise(reply)
-      ? reply.then(judge, (error: unknown) => storeFailed(call, policy.name, error, [spec]))
-      : judge(reply);
+      ? judgeLater(policy, spec, call, ask, reply)
+      : judgeAndSettle(spec, call, ask, reply);
   };
+}
+
+type AnyStoreGuard<Req> = StoreGuard<Req, Any, Any>;
+
+function judgeAndSettle<Req>(
+  spec: AnyStoreGuard<Req>,
+  call: Call<Req>,
+  ask: unknown,
+  reply: unknown,
+): Judgement {
+  const judged = spec.judge(reply, call, ask);
+  if (judged === undefined) spec.settle?.(call, reply, ask);
+  return judged;
+}
+
+function judgeLater<Req>(
+  policy: Policy,
+  spec: AnyStoreGuard<Req>,
+  call: Call<Req>,
+  ask: unknown,
+  reply: Promise<unknown>,
+): Promise<Judgement | StoreError> {
+  return reply.then(
+    (known) => judgeAndSettle(spec, call, ask, known),
+    (error: unknown) => storeFailed(call, policy.name, error, [spec]),
+  );
 }
 
 /** @internal */

@@ -1,6 +1,6 @@
 import type { Call } from "./call.ts";
 import { BreakwaterError, RefusedError, StoreError, TimedOutError, UpstreamError } from "./errors.ts";
-import type { Any } from "./handler.ts";
+import { type Any, isPromise, type MaybePromise } from "./handler.ts";
 import { cancelled, failed, type Outcome, refused, type Verdict } from "./outcome.ts";
 
 /** What was thrown out of a client, and the outcome that it was: so that throwing and catching loses nothing. */
@@ -22,6 +22,11 @@ export function unwrap<T>(outcome: Outcome<T>): T {
     case "cancelled":
       throw remember(outcome.reason, outcome);
   }
+}
+
+/** As `unwrap`, for an outcome that may come later. By hand, since `await` would cost every call a turn of the queue more. */
+export function unwrapLater<T>(outcome: MaybePromise<Outcome<T>>): Promise<T> {
+  return isPromise(outcome) ? outcome.then(unwrap) : new Promise((resolve) => resolve(unwrap(outcome)));
 }
 
 /** @internal What `error` stands for, wherever it is thrown next. */

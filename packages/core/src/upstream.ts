@@ -36,7 +36,7 @@ export function upstream<Req, Res>(
   return Object.assign(handler, { traits: { marks: ["dispatched"] as const, ...traits } });
 }
 
-// A class, so that the signal is made only by those who read it.
+// A class, so that the signal and the function are made only for those who read them.
 class Context implements FunctionContext {
   readonly call: Call<Any>;
   constructor(call: Call<Any>) {
@@ -45,7 +45,9 @@ class Context implements FunctionContext {
   get signal(): AbortSignal {
     return this.call.signal;
   }
-  readonly mark = (mark: Mark): void => this.call.mark(mark);
+  get mark(): (mark: Mark) => void {
+    return (mark) => this.call.mark(mark);
+  }
 }
 
 /** @internal */

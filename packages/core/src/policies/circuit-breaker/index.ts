@@ -99,23 +99,25 @@ export function circuitBreaker<Req = Any>(options: CircuitBreakerOptions<Req> = 
       const { ticket, transition: entered } = admission as Extract<Admission, { readonly ticket: Ticket }>;
       const { host, id } = call;
       let begun = false;
-      tell(host, id, name, ask.key, entered, store);
+      const tellOf = (change: MaybePromise<Transition | undefined>): void => {
+        if (change !== undefined)
+          void chain(change, (transition) => tell(host, id, name, ask.key, transition, store));
+      };
+      tellOf(entered);
       call.watch((mark, at) => {
         if (mark !== "token" || begun) return;
         begun = true;
         const { scope, slowCallMs } = settings.now;
         if (scope !== undefined) return; // it knows of failures of one kind only, so a first token tells it nothing
         const slow = slowCallMs !== undefined && at - (call.dispatchedAt ?? at) > slowCallMs;
-        const change = store.provisional(ask, ticket, at, slow);
-        void chain(change, (transition) => tell(host, id, name, ask.key, transition, store));
+        tellOf(store.provisional(ask, ticket, at, slow));
       });
       call.defer((ending) => {
         const config = settings.now;
         const result = resultOf(ending, config);
         const slow = result !== "ignored" && isSlow(ending, config.slowCallMs);
         const trip = result === "failure" && config.trip?.(ending) === true;
-        const change = store.record(ask, ticket, { result, slow, trip, now: host.runtime.now() });
-        void chain(change, (transition) => tell(host, id, name, ask.key, transition, store));
+        tellOf(store.record(ask, ticket, { result, slow, trip, now: ending.endedAt }));
       });
     },
   });
