@@ -9,22 +9,23 @@ export interface RoutedClient<Options> {
 
 /**
  * Serves the OpenAI API with your policies behind it, at `/v1` below where it is used: SDKs in other languages need
- * only its address. Paths outside of `/v1` are passed on.
+ * only its address. Paths outside of `/v1` are passed on. Use it before `express.json()`, which takes no body of more
+ * than 100 kB.
  *
  * @throws ConfigError without `authorize`: a function that says who may call, or the word `"public"`. An open door to
  * your account is never a default.
  */
-export function openaiRouter<Options extends { readonly authorize: unknown }>(
+export function openaiRouter<Options extends { readonly authorize: unknown; readonly bodyLimit?: number }>(
   client: RoutedClient<Options>,
-  options: Options,
+  options: NoInfer<Options>,
 ): RequestHandler {
-  const { authorize } = (options ?? {}) as Partial<Options>;
+  const { authorize, bodyLimit } = (options ?? {}) as Partial<Options>;
   if (typeof authorize !== "function" && authorize !== "public") {
     throw new ConfigError(
       'openaiRouter: authorize is required: a function that says who may call, or "public" if really everybody may.',
     );
   }
-  const serve = mount(client.handler(options));
+  const serve = mount(client.handler(options), bodyLimit === undefined ? {} : { bodyLimit });
   return (req, res, next) => {
     // Under `app.use("/v1", …)` Express has taken it off.
     const url = req.baseUrl.endsWith("/v1") ? `/v1${req.url}` : req.url;

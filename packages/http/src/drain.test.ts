@@ -41,7 +41,10 @@ describe("drain", () => {
     });
     (await script.next()).answer("hi");
     await answered;
-    expect(await drain(server)).toBe(true);
+    let closed = false;
+    const store = { close: async () => (closed = true) };
+    expect(await drain(server, [store])).toBe(true);
+    expect(closed).toBe(true);
     agent.destroy();
   });
 

@@ -2,10 +2,10 @@ import type { Server, ServerResponse } from "node:http";
 
 import { type CancelTimer, milliseconds, type Runtime, systemRuntime } from "@breakwater/core";
 
-/** What else is to be drained: clients, pipelines, anything with a `drain`. */
-export interface Drainable {
-  drain(options?: { readonly withinMs?: number }): Promise<void>;
-}
+/** What else is to be shut down: clients, pipelines, stores, anything with a `drain` or else a `close`. */
+export type Drainable =
+  | { drain(options?: { readonly withinMs?: number }): Promise<void> }
+  | { close(): Promise<unknown> };
 
 export interface ServerDrainOptions {
   /** How long answers that have begun may still take, in ms; then they are cut. @default 30_000 */
@@ -45,7 +45,9 @@ export async function drain(
   const inTime = await settlesWithin(closed, withinMs, runtime);
   // Calls that are cut here answer their requests with an error; background work has what time is left.
   const left = inTime ? Math.max(0, until - runtime.now()) : 0;
-  await Promise.all(clients.map((client) => client.drain({ withinMs: left })));
+  await Promise.all(
+    clients.map((client) => ("drain" in client ? client.drain({ withinMs: left }) : client.close())),
+  );
   await settlesWithin(closed, LAST_WORDS_MS, runtime);
   cancelSweep();
   server.closeAllConnections();

@@ -67,7 +67,7 @@ describe("statuses", () => {
       "STREAM_TRUNCATED",
       undefined,
     ],
-    ["a limit of the upstream's", upstream(429, "OVERLOADED", 4_000), 503, "OVERLOADED", "4"],
+    ["a limit of the upstream's", upstream(429, "RATE_LIMIT", 4_000), 503, "UPSTREAM_BUSY", "4"],
     [
       "a request that was wrong in itself",
       upstream(400, "INVALID_REQUEST"),

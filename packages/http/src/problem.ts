@@ -39,6 +39,7 @@ const DETAILS: Readonly<Record<string, string>> = {
   BODY_MISSING: "The request has no body; send one as application/json.",
   MALFORMED_BODY: "The body of the request is not valid JSON.",
   CONFIG: "The service is not configured correctly.",
+  UPSTREAM_BUSY: "The service that would answer is asked too often at the moment.",
 };
 const BY_STATUS: Readonly<Record<number, string>> = {
   400: "The request was not accepted.",
@@ -116,7 +117,9 @@ function problemOfUpstream(
 ): ProblemResponse {
   if (ofCaller && WRONG_IN_ITSELF.has(status)) return problem(status, code);
   if (!retryable) return problem(502, "UPSTREAM_FAILED");
-  return status === 429 ? problem(503, code, retryAfterMs ?? SOON_MS) : problem(502, code, retryAfterMs);
+  // Its limit is not one of ours, and hosts say 429 to an empty account as well.
+  if (status === 429) return problem(503, "UPSTREAM_BUSY", retryAfterMs ?? SOON_MS);
+  return problem(502, code, retryAfterMs);
 }
 
 /**
