@@ -5,7 +5,7 @@
  * - `connected`, `headers`: as they say; headers are not an answer, DeepSeek sends them while a call still queues.
  * - `alive`: any byte, keep-alives included: the connection lives, the call did not advance.
  * - `token`: progress; an answer begins with its first one.
- * - `opaque`: from here on progress cannot be seen (a JSON answer in the making): clocks that wait for tokens stand down.
+ * - `opaque`: from here on progress cannot be seen (a JSON answer in the making): clocks that wait for headers or tokens stand down.
  * - `answered`: a stream was handed to whoever asked; made by the call itself.
  * - `reasoning`, `answering`: the phase changed; models may be silent for longer while they reason.
  * - `paused`, `resumed`: the reader is slow, or reads again; an idle clock stands still in between.

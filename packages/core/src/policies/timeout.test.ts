@@ -90,7 +90,9 @@ describe("timeout", () => {
   });
 
   it("opaque: a JSON answer in the making has no tokens to wait for", async () => {
-    const { clock, script, ask } = setup(timeout({ firstToken: "60s", idle: "60s", total: "10m" }));
+    const { clock, script, ask } = setup(
+      timeout({ headers: "30s", firstToken: "60s", idle: "60s", total: "10m" }),
+    );
     const asked = ask("x");
     const { call, answer } = await script.next();
     call.mark("opaque");

@@ -17,7 +17,7 @@ export interface TimeoutOptions {
   readonly overall?: Duration;
   /** From dispatch to the connection. */
   readonly connect?: Duration;
-  /** From dispatch to the response headers. DeepSeek sends them at once, even to a call that queues. */
+  /** From dispatch to a stream's response headers. DeepSeek sends them at once, even to a call that queues. */
   readonly headers?: Duration;
   /** Between any two bytes before the first token, keep-alives included: silence means that the connection is dead. */
   readonly liveness?: Duration;
@@ -128,8 +128,9 @@ function watchProgress(call: Call<Any>, clocks: Clocks, policy: string): void {
       return first;
     }
     if (!connected) consider("connect", sentAt, clocks.connect);
-    if (!headers) consider("headers", sentAt, clocks.headers);
+    // A host may send the headers of a whole answer together with it.
     if (opaque) return first;
+    if (!headers) consider("headers", sentAt, clocks.headers);
     if (headers) consider("liveness", byteAt, clocks.liveness);
     consider("firstToken", sentAt, clocks.firstToken);
     return first;
