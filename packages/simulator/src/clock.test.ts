@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 
-import { createRealClock, type Clock } from "./clock.ts";
+import { createManualClock, createRealClock, type Clock } from "./clock.ts";
 
 let clock: Clock | undefined;
 afterEach(() => clock?.stop());
@@ -41,20 +41,30 @@ test("a change of scale keeps what has elapsed and brings the alarms nearer", as
   await rang;
 });
 
-test("an alarm that is set while alarms ring waits for the next run: one stream cannot keep the others out", async () => {
-  clock = createRealClock({ scale: 0.001, tickMs: 1 });
-  const rung: string[] = [];
+test("a late alarm sees its own time, and what it sets in motion rings in its place", async () => {
+  clock = createRealClock({ scale: 0.001, tickMs: 20 });
+  const rung: [string, number][] = [];
+  const start = clock.now();
+  const ring = (name: string): void => void rung.push([name, Math.round((clock?.now() ?? 0) - start)]);
+  let horizon = 0;
   await new Promise<void>((resolve) => {
-    clock?.after(10, () => {
-      rung.push("first");
-      clock?.after(0, () => {
-        rung.push("nested");
-        resolve();
-      });
+    clock?.after(1000, () => {
+      ring("a");
+      horizon = clock?.horizon() ?? 0;
+      clock?.after(2000, () => ring("c"));
     });
-    clock?.after(10, () => rung.push("second"));
+    clock?.after(2000, () => ring("b"));
+    clock?.after(4000, () => {
+      ring("d");
+      resolve();
+    });
+    // The computer is busy for 8 ms, which is 8000 simulated ones: all are late.
+    const free = performance.now() + 8;
+    while (performance.now() < free);
   });
-  expect(rung).toEqual(["first", "second", "nested"]);
+  expect(rung.map(([name]) => name)).toEqual(["a", "b", "c", "d"]);
+  expect(rung.map(([, at]) => Math.floor(at / 1000))).toEqual([1, 2, 3, 4]);
+  expect(horizon - start).toBeGreaterThan(7000);
 });
 
 test("after stop nothing rings", () => {
@@ -62,4 +72,26 @@ test("after stop nothing rings", () => {
   clock.after(0, () => expect.unreachable());
   clock.stop();
   expect(clock.pending).toBe(0);
+});
+
+test("a manual clock rings everything in order, at its own time, and gives the program its turns", async () => {
+  const manual = createManualClock({ stepMs: 10 });
+  const rung: [string, number][] = [];
+  const ring = (name: string): void => void rung.push([name, manual.now()]);
+  manual.after(1000, () => {
+    ring("b");
+    // An answer that comes in the program's own turn sets an alarm from the end of the step.
+    setImmediate(() => manual.after(100, () => ring("c")));
+  });
+  manual.after(500, () => ring("a"));
+  manual.after(5000, () => ring("d"));
+  await manual.advance(2000);
+  expect(rung).toEqual([
+    ["a", 500],
+    ["b", 1000],
+    ["c", 1110],
+  ]);
+  expect(manual.now()).toBe(2000);
+  await manual.advance(3000);
+  expect(rung.at(-1)).toEqual(["d", 5000]);
 });

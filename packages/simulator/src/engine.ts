@@ -1,7 +1,7 @@
 import { createAccount, type Account, type AccountState } from "./accounts.ts";
 import { createAttemptLog, type AttemptTotals } from "./attempt-log.ts";
 import type { Capacity } from "./capacity.ts";
-import { createRealClock } from "./clock.ts";
+import { createManualClock, createRealClock, type ManualClock } from "./clock.ts";
 import { createRule, type ActiveRule, type FaultRule } from "./faults/rules.ts";
 import type { Settings } from "./options.ts";
 import { createReplica } from "./replica.ts";
@@ -12,6 +12,7 @@ import type { Identity, World } from "./world.ts";
 /** A look at everything that moves. */
 export interface SimulatorState {
   readonly seed: number;
+  /** 0 with a manual clock. */
   readonly timeScale: number;
   /** Simulated milliseconds since the start, or since the last reset. */
   readonly nowMs: number;
@@ -33,6 +34,8 @@ export interface SimulatorState {
 
 /** The simulated host without its network: everything between two resets. */
 export interface Engine extends World {
+  /** The clock, when it is one that must be advanced. */
+  readonly manual: ManualClock | undefined;
   addFaults(rules: readonly unknown[]): string[];
   removeFault(id: string): boolean;
   clearFaults(): void;
@@ -48,7 +51,8 @@ export interface Engine extends World {
 const maximumScopes = 200_000;
 
 export function createEngine(settings: Settings, timeScale: number): Engine {
-  const clock = createRealClock({ scale: timeScale, tickMs: settings.tickMs });
+  const manual = settings.clock === "manual" ? createManualClock({ stepMs: settings.tickMs }) : undefined;
+  const clock = manual ?? createRealClock({ scale: timeScale, tickMs: settings.tickMs });
   const log = createAttemptLog(settings.attemptLogSize);
   const live: World["live"] = new Set();
   const counts = new Map<string, number>();
@@ -77,6 +81,7 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
 
   const engine: Engine = {
     clock,
+    manual,
     log,
     live,
     replica,

@@ -20,7 +20,15 @@ export interface SimulatorOptions {
    * keep-alives into 120 ms. @default 1
    */
   timeScale?: number;
-  /** Smallest distance of two writes to one stream, in *real* milliseconds: `timeScale` is not applied. @default 5 */
+  /**
+   * `"manual"`: simulated time stands still until `simulator.advance(ms)`. For tests over `simulator.fetch`: no waiting,
+   * and the same on any computer. @default "real"
+   */
+  clock?: "real" | "manual";
+  /**
+   * Smallest distance of two writes to one stream, in *real* milliseconds: `timeScale` is not applied. With a
+   * manual clock: the length of one step, in simulated ones. @default 5
+   */
   tickMs?: number;
   /** What the machine can do. @default see `Capacity` */
   capacity?: Partial<Capacity>;
@@ -45,6 +53,7 @@ export interface Settings {
   readonly port: number;
   readonly seed: number;
   readonly timeScale: number;
+  readonly clock: "real" | "manual";
   readonly tickMs: number;
   readonly capacity: Capacity;
   readonly accounts: ReturnType<typeof checkAccounts>;
@@ -61,6 +70,7 @@ const names: readonly (keyof SimulatorOptions)[] = [
   "host",
   "seed",
   "timeScale",
+  "clock",
   "tickMs",
   "capacity",
   "accounts",
@@ -86,7 +96,13 @@ export const checkSeed = (value: unknown): number =>
 /** Checks everything before anything is started. */
 export function checkOptions(options: SimulatorOptions): Settings {
   checkFields("options", options, names);
-  const { host = "127.0.0.1", requireKey = true, faults = [], models = defaultModels } = options;
+  const {
+    host = "127.0.0.1",
+    clock = "real",
+    requireKey = true,
+    faults = [],
+    models = defaultModels,
+  } = options;
   if (host !== "127.0.0.1") {
     refuse(
       "host",
@@ -95,6 +111,7 @@ export function checkOptions(options: SimulatorOptions): Settings {
       '"127.0.0.1", or leave it out',
     );
   }
+  if (clock !== "real" && clock !== "manual") refuse("clock", clock, '"real" or "manual"', '"manual"');
   if (typeof requireKey !== "boolean") refuse("requireKey", requireKey, "true or false", "false");
   if (!Array.isArray(faults)) refuse("faults", faults, "a list of rules", '[{ action: "503" }]');
   for (const [index, rule] of faults.entries()) createRule(`faults[${index}]`, rule, "check");
@@ -108,7 +125,8 @@ export function checkOptions(options: SimulatorOptions): Settings {
     }),
     seed: checkSeed(options.seed ?? 1),
     timeScale: checkTimeScale(options.timeScale ?? 1),
-    tickMs: checkNumber("tickMs", options.tickMs ?? 5, { min: 0, max: 1000, example: "5" }),
+    clock,
+    tickMs: checkNumber("tickMs", options.tickMs ?? 5, { min: 0, above: true, max: 1000, example: "5" }),
     capacity: { ...defaultCapacity, ...checkCapacity("capacity", options.capacity ?? {}) },
     accounts: checkAccounts(options.accounts ?? [{}]),
     requireKey,

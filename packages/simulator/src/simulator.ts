@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { checkAccountChange, type AccountChange } from "./accounts.ts";
 import type { Attempt } from "./attempt-log.ts";
 import { checkCapacity, type Capacity } from "./capacity.ts";
-import { checkFields, refuse, SimulatorConfigError } from "./checks.ts";
+import { checkFields, checkNumber, refuse, SimulatorConfigError } from "./checks.ts";
 import { createEngine, type SimulatorState } from "./engine.ts";
 import type { FaultRule } from "./faults/rules.ts";
 import {
@@ -37,6 +37,8 @@ export interface Simulator {
   /** Reaches the simulator without a socket: the same bytes, any host name in the URL. */
   readonly fetch: typeof fetch;
   state(): SimulatorState;
+  /** Lets time pass, when the option `clock` is `"manual"`. */
+  advance(ms: number): Promise<void>;
   /** Ended attempts, in the order they ended; the oldest are forgotten. `since` is the last `seq` already seen. */
   attempts(filter?: { since?: number; scope?: string }): readonly Attempt[];
   /** Adds rules, behind those that are there. Returns their ids. */
@@ -133,6 +135,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       else sink.reset();
     }),
     ...methods,
+    async advance(ms) {
+      checkNumber("advance", ms, { min: 0, example: "12000" });
+      if (engine.manual === undefined)
+        refuse("clock", settings.clock, "a manual clock to advance", 'clock: "manual"');
+      await engine.manual.advance(ms);
+    },
     expectedText: (request, given) => expectedText(request, textOptions(given)),
     verifyText: (request, received, given) => verifyText(request, received, textOptions(given)),
     close() {

@@ -3,16 +3,15 @@ import type { Run } from "./run.ts";
 import { createScript } from "./script.ts";
 import { keepAlive } from "./wait.ts";
 
-/** A JSON request shows nothing until its end: there is no need to look at it more often than this. */
-const quietStepMs = 250;
-
 /** Computes the answer on the slot that the run holds: prefill, then token after token. */
 export function generate(run: Run): void {
   const { clock } = run.world;
   const { prefillMs, prefillTokensPerSecond } = run.world.capacity();
   const { slowStart } = run.order.plan;
-  run.tStarted = clock.now();
-  const prefill = prefillMs + (1000 * run.order.promptTokens) / prefillTokensPerSecond;
+  // The slot may have become free, by the clock, just before this request came; nothing starts before it is there.
+  run.tStarted = Math.max(clock.now(), run.tReceived);
+  const lead = run.tStarted - clock.now();
+  const prefill = lead + prefillMs + (1000 * run.order.promptTokens) / prefillTokensPerSecond;
 
   if (slowStart === undefined) {
     run.after(prefill, () => decode(run));
@@ -36,7 +35,9 @@ function decode(run: Run): void {
   let cutAt = plan.cut === undefined ? -1 : Math.min(plan.cut.tokens, Math.max(0, total - 1));
   let damaged = plan.empty === true;
   let lost = 0;
+  /** When the next token is due, and when the latest one was. */
   let due = world.clock.now();
+  let latest = due;
   let out = script.opening();
 
   function flush(): void {
@@ -52,20 +53,25 @@ function decode(run: Run): void {
     return mean * gaps.between(1 - jitter, 1 + jitter);
   }
 
+  /** Makes every token that is due by now, for one write. An end comes at its own time, in order with other requests. */
   function step(): void {
     const now = world.clock.now();
+    const horizon = world.clock.horizon();
     for (;;) {
-      if (run.tokensGenerated === cutAt) return strike();
-      if (run.tokensGenerated === total) return finish(plan.finish ?? script.finish);
-      if (due > now) break;
-      run.tFirstToken ??= now;
+      if (run.tokensGenerated === cutAt) return void run.after(latest - now, strike);
+      if (run.tokensGenerated === total) return void run.after(latest - now, end);
+      if (due > horizon) break;
+      run.tFirstToken ??= due;
       out += script.token(run.tokensGenerated);
       run.tokensGenerated += 1;
+      latest = due;
       due += gapMs();
     }
     flush();
-    run.after(exchange.streaming ? due - now : Math.max(due - now, quietStepMs), step);
+    run.after(due - now, step);
   }
+
+  const end = (): void => finish(plan.finish ?? script.finish);
 
   function finish(reason: FinishReason): void {
     run.finish = reason;
@@ -76,6 +82,11 @@ function decode(run: Run): void {
     run.tokensWritten = run.tokensGenerated - lost;
     exchange.end();
     run.close(damaged ? "faulted" : "completed");
+  }
+
+  function resume(): void {
+    due = world.clock.now();
+    step();
   }
 
   function strike(): void {
@@ -98,7 +109,7 @@ function decode(run: Run): void {
       stall(ms) {
         // The machine is done with it, or has lost it: only the connection hangs.
         if (ms === undefined) run.place?.leave();
-        else run.after(ms, step);
+        else run.after(ms, resume);
       },
       finish(reason) {
         damaged = true;

@@ -45,6 +45,7 @@ export interface Run {
   readonly world: World;
   readonly exchange: Exchange;
   readonly order: Order;
+  readonly tReceived: number;
   place: Place | undefined;
   tQueued?: number;
   tStarted?: number;
@@ -103,6 +104,7 @@ export function startRun(
     world,
     exchange,
     order,
+    tReceived: identification.tReceived,
     place: undefined,
     keepAlives: 0,
     tokensPlanned: 0,

@@ -84,7 +84,7 @@ test("config, accounts and scenario change what runs", async () => {
     });
     expect((await post(simulator, chat("a"))).status).toBe(402);
     await control(simulator, "POST /scenario", '"busy-evening"');
-    expect(simulator.state()).toMatchObject({ scenario: "busy-evening", capacity: { slots: 32 } });
+    expect(simulator.state()).toMatchObject({ scenario: "busy-evening", capacity: { slots: 40 } });
     await control(simulator, "POST /scenario", "null");
     expect(simulator.state()).toMatchObject({ scenario: null, phases: [], capacity: { slots: 3 } });
     expect(await control(simulator, "POST /accounts/nobody", {})).toMatchObject({ status: 400 });

@@ -10,19 +10,20 @@ import type { Scenario } from "./scenario.ts";
 export const busyEvening: Scenario = {
   name: "busy-evening",
   note:
-    "One machine with 32 slots. At full load a stream runs at 115 tokens a second, so a median answer (220 tokens of " +
-    "reasoning and 180 of text) takes 3.7 s and the machine finishes about 8.5 answers a second. Bring 11 requests a " +
-    "second for an overload of 1.3, which is what this evening was drawn for.",
-  capacity: { slots: 32, queue: 200, keepAliveMs: 12_000, queueTimeoutMs: 600_000 },
+    "One machine with 40 slots. At full load a stream runs at 115 tokens a second; an answer has 480 tokens on average " +
+    "(medians are 220 of reasoning and 180 of text, and lengths are log-normal), so it takes 4.4 s and the machine " +
+    "finishes 9 a second. Bring 8 requests a second: a machine that is well used before the evening begins, and by " +
+    "Little's law about 35 of your requests in flight.",
+  capacity: { slots: 40, queue: 200, keepAliveMs: 12_000, queueTimeoutMs: 600_000 },
   phases: [
     {
       name: "background of broken streams",
       fromMs: 0,
       toMs: 300_000,
       note:
-        "All evening long. Silent stalls in the middle of a stream and clean ends without a finish reason are reported for a few " +
-        "per cent of long streams (2 % and 1.5 % here). A stream stalls anywhere, so the place is drawn from the whole " +
-        "median answer; most stalls therefore fall into the reasoning, before a user has read a word. " +
+        "All evening long. Silent stalls in the middle of a stream and clean ends without a finish reason are reported " +
+        "for a few per cent of long streams (2 % and 1.5 % here). A stream stalls anywhere, so the place is drawn from " +
+        "the whole median answer; most stalls therefore fall into the reasoning, before a user has read a word. " +
         "insufficient_system_resource (1 %) comes half of the time before any token, half after some. " +
         "Resets are rarer than clean ends (0.5 %).",
       faults: [
@@ -36,51 +37,53 @@ export const busyEvening: Scenario = {
     {
       name: "the queue builds up",
       fromMs: 60_000,
-      toMs: 150_000,
-      capacity: { slots: 16 },
+      toMs: 120_000,
+      capacity: { slots: 24 },
       note:
-        "Half of the machine goes to somebody else. At 11 requests a second the queue of 200 is full after half a " +
-        "minute: requests get 200 and a keep-alive every 12 s while they wait (the interval was seen in packet " +
-        "captures), and from then on everything beyond the queue gets a fast 503.",
+        "Two fifths of the machine go to somebody else: 5.4 answers a second for 8 requests is an overload of 1.5. The " +
+        "queue grows by 2.6 a second to about 160, so that at the end a request waits half a minute with 200, headers " +
+        "and a keep-alive every 12 s (the interval that was seen in packet captures). Nobody is refused yet.",
     },
     {
       name: "bursts of 503",
-      fromMs: 150_000,
-      toMs: 170_000,
-      capacity: { slots: 16 },
+      fromMs: 120_000,
+      toMs: 150_000,
       note:
         "503 within 0.2 s, 'Service is too busy', is the most frequent report of 2026. It comes in bursts and is not " +
-        "spread evenly: 60 % of requests for 20 s, of which some carry the HTML page of the edge instead.",
+        "spread evenly: here 60 % of requests for 30 s, some of them with the HTML page of the edge instead. This is " +
+        "how the host sheds load: the machine is whole again and works off its queue meanwhile.",
       faults: [
-        { id: "burst-503", match: { probability: 0.55 }, action: "503;afterMs=200" },
         { id: "burst-504", match: { probability: 0.05 }, action: "504_html;afterMs=200" },
+        { id: "burst-503", match: { probability: 0.58 }, action: "503;afterMs=200" },
       ],
     },
     {
       name: "the account's limit shrinks",
-      fromMs: 170_000,
-      toMs: 230_000,
+      fromMs: 150_000,
+      toMs: 210_000,
       concurrency: 25,
       note:
         "429 on the account's concurrency, with both numbers in the text. Reported limits of accounts with little " +
-        "balance are 5, 17, 20, 25 and 39; 25 is the one whose full message is known. It is below the 32 slots, so " +
-        "that the limit, not the machine, is what refuses.",
+        "balance are 5, 17, 20, 25 and 39; 25 is the one whose full message is known. 35 in flight do not fit into 25: " +
+        "a client that learns the number loses nothing but a little time, one that hammers is refused again and again.",
     },
     {
       name: "slow first tokens",
-      fromMs: 230_000,
-      toMs: 270_000,
-      capacity: { decodeSpeed: 0.5 },
+      fromMs: 210_000,
+      toMs: 255_000,
+      capacity: { slots: 96, decodeSpeed: 0.5 },
       note:
-        "The limit is back; the machine is slow. One request in twenty waits 8 s for its first token with nothing on " +
-        "the wire, which is where a hedge pays, and streams run at half their speed.",
+        "The limit is back, the host has moved load to a larger and slower machine: streams run at half their speed, and " +
+        "one request in twenty waits 8 s for its first token with nothing on the wire, which is where a hedge pays.",
       faults: [{ id: "slow-start", match: { probability: 0.05 }, action: "slow_first_token;ms=8000" }],
     },
     {
       name: "recovery",
-      fromMs: 270_000,
+      fromMs: 255_000,
       toMs: 300_000,
-      note: "Full strength; the broken streams of the whole evening remain. A client's breakers and limits should come back.",
+      note:
+        "Full strength; the broken streams of the whole evening remain. Breakers and limits of a client should come back " +
+        "within this phase.",
     },
   ],
 };
