@@ -17,7 +17,7 @@ describe("with the official SDK, over sockets", () => {
   beforeAll(async () => {
     sim = await startSimulator({
       timeScale: 0.01,
-      tickMs: 0,
+      capacity: { decodeSpeed: 0.003 },
       text: { contentMedian: 20, reasoningMedian: 5 },
     });
   });
@@ -100,9 +100,9 @@ describe("with the official SDK, over sockets", () => {
   });
 
   test.each([
-    ["truncate_clean;tokens=8", "STREAM_TRUNCATED"],
-    ["reset_mid_stream;tokens=8", "TRANSPORT"],
-    ["isr;tokens=8", "UPSTREAM_INTERRUPTED"],
+    ["truncate_clean;tokens=15", "STREAM_TRUNCATED"],
+    ["reset_mid_stream;tokens=15", "TRANSPORT"],
+    ["isr;tokens=15", "UPSTREAM_INTERRUPTED"],
   ])("a stream that breaks off by %s is an error there, and never quietly the end", async (fault, code) => {
     const { client, attempts, permits } = sdk(fault);
     let chunks = 0;
@@ -161,7 +161,7 @@ async function arrived(sim: Simulator): Promise<void> {
 }
 
 describe("by itself", () => {
-  const URL_ = "https://api.deepseek.com/chat/completions";
+  const CHAT_URL = "https://api.deepseek.com/chat/completions";
   const post = (body: unknown = request, more: RequestInit = {}): RequestInit => ({
     method: "POST",
     headers: { authorization: "Bearer sk-mine-0123456789", "content-type": "application/json" },
@@ -183,14 +183,14 @@ describe("by itself", () => {
     const body =
       '{ "model" : "deepseek-flash", "messages":[{"role":"user","content":"\\u0048i"}], "seed": 12345678901234567890, "temperature": 1.0 }';
     const asked = ask(
-      `${URL_}?beta=1`,
+      `${CHAT_URL}?beta=1`,
       post(body, { headers: { authorization: "Bearer k", "x-mine": "yes", "content-length": "5" } }),
     );
     (await next()).respond(503, "{}");
     (await clock.until(next())).respond(200, completion());
     await asked;
     expect(requests.map((each) => each.body)).toEqual([body, body]);
-    expect(requests.map((each) => each.url)).toEqual([`${URL_}?beta=1`, `${URL_}?beta=1`]);
+    expect(requests.map((each) => each.url)).toEqual([`${CHAT_URL}?beta=1`, `${CHAT_URL}?beta=1`]);
     expect(Object.fromEntries(requests[1]?.headers ?? [])).toEqual({
       authorization: "Bearer k",
       "x-mine": "yes",
@@ -199,7 +199,7 @@ describe("by itself", () => {
 
   test("gives the answer byte for byte", async () => {
     const { ask, next } = make();
-    const asked = ask(URL_, post());
+    const asked = ask(CHAT_URL, post());
     const text = completion().replace('"created":1', '"created": 1.0e0');
     (await next()).respond(200, `\n\n${text}`);
     expect(await (await asked).text()).toBe(`\n\n${text}`);
@@ -208,9 +208,9 @@ describe("by itself", () => {
   test("takes a Request, a URL and bytes as well", async () => {
     const { ask, next, requests } = make();
     for (const args of [
-      [new Request(URL_, post())],
-      [new URL(URL_), post()],
-      [URL_, post(undefined, { body: new TextEncoder().encode(JSON.stringify(request)) })],
+      [new Request(CHAT_URL, post())],
+      [new URL(CHAT_URL), post()],
+      [CHAT_URL, post(undefined, { body: new TextEncoder().encode(JSON.stringify(request)) })],
     ] as Parameters<typeof fetch>[]) {
       const asked = ask(...args);
       (await next()).respond(200, completion());
@@ -225,7 +225,7 @@ describe("by itself", () => {
       maxTargets: 2,
     });
     const fail = async (key: string): Promise<string | null> => {
-      const asked = ask(URL_, post(request, { headers: { authorization: `Bearer ${key}` } }));
+      const asked = ask(CHAT_URL, post(request, { headers: { authorization: `Bearer ${key}` } }));
       const refused = await Promise.race([asked, next().then((each) => each.respond(503, "{}"))]);
       return (refused ?? (await asked)).headers.get("x-breakwater-code");
     };
@@ -241,8 +241,8 @@ describe("by itself", () => {
     "%s is told as OpenAI would",
     async (_, policies, status, code) => {
       const { ask, next } = make({ policies });
-      const first = ask(URL_, post());
-      const response = await ask(URL_, post());
+      const first = ask(CHAT_URL, post());
+      const response = await ask(CHAT_URL, post());
       expect(response.status).toBe(status);
       expect(response.headers.get("x-should-retry")).toBe("false");
       expect(response.headers.get("x-breakwater-code")).toBe(code);
@@ -254,10 +254,10 @@ describe("by itself", () => {
 
   test("a clock of ours is a 504, a refused connection a 502, both without retries by the SDK", async () => {
     const { ask, clock, next } = make({ policies: [timeout({ total: "5s" })] });
-    const late = await clock.until(ask(URL_, post()));
+    const late = await clock.until(ask(CHAT_URL, post()));
     expect([late.status, late.headers.get("x-breakwater-code")]).toEqual([504, "TIMED_OUT"]);
     await next();
-    const asked = ask(URL_, post());
+    const asked = ask(CHAT_URL, post());
     (await next()).reject(new TypeError("fetch failed"));
     const broken = await asked;
     expect([broken.status, broken.headers.get("x-breakwater-code")]).toEqual([502, "TRANSPORT"]);
@@ -265,17 +265,17 @@ describe("by itself", () => {
 
   test("Retry-After is passed on in whole seconds", async () => {
     const { ask, next } = make({ policies: [] });
-    const asked = ask(URL_, post());
+    const asked = ask(CHAT_URL, post());
     (await next()).respond(429, "{}", { "retry-after-ms": "1200" });
     expect((await asked).headers.get("retry-after")).toBe("2");
   });
 
   test("with errorMode throw, failures are thrown as they are", async () => {
     const { ask, next } = make({ policies: [], errorMode: "throw" });
-    const asked = ask(URL_, post());
+    const asked = ask(CHAT_URL, post());
     (await next()).respond(503, "{}");
     await expect(asked).rejects.toMatchObject({ name: "UpstreamError", code: "OVERLOADED" });
-    const streamed = ask(URL_, post({ ...request, stream: true }));
+    const streamed = ask(CHAT_URL, post({ ...request, stream: true }));
     const body = (await next()).stream();
     body.push(sse.text("Hi"));
     const response = await streamed;
@@ -287,7 +287,7 @@ describe("by itself", () => {
     const { ask, clock, next } = make();
     for (const begun of [false, true]) {
       const controller = new AbortController();
-      const asked = ask(URL_, post({ ...request, stream: true }, { signal: controller.signal }));
+      const asked = ask(CHAT_URL, post({ ...request, stream: true }, { signal: controller.signal }));
       const sent = await next();
       if (begun) {
         sent.stream().push(sse.text("Hi"));
@@ -307,7 +307,7 @@ describe("by itself", () => {
 
   test("an SDK that retries as well is hinted at", async () => {
     const { ask, events, next } = make();
-    const asked = ask(URL_, post(request, { headers: { "x-stainless-retry-count": "1" } }));
+    const asked = ask(CHAT_URL, post(request, { headers: { "x-stainless-retry-count": "1" } }));
     (await next()).respond(200, completion());
     await asked;
     expect(events.filter(({ type }) => type === "hint")).toMatchObject([
@@ -327,7 +327,7 @@ describe("by itself", () => {
     });
     const body = '{"model":"deepseek-flash","messages":[],"n":1.0,"thinking":{"type":"disabled"}}';
     const asked = ask(
-      URL_,
+      CHAT_URL,
       post(body, { headers: { authorization: "Bearer sk-mine", cookie: "c=1", "x-mine": "1" } }),
     );
     (await next()).respond(503, "{}");
@@ -376,7 +376,7 @@ describe("by itself", () => {
         method: "POST",
         body: new ReadableStream(),
         duplex: "half",
-      } as RequestInit);
+      });
       (await next()).respond(500, "no");
       expect((await asked).status).toBe(500);
       expect(requests).toHaveLength(1);
@@ -384,7 +384,7 @@ describe("by itself", () => {
 
     test("also a chat that cannot be understood: the host may say so", async () => {
       const { ask, next } = make();
-      const asked = ask(URL_, post("{not json"));
+      const asked = ask(CHAT_URL, post("{not json"));
       const sent = await next();
       expect(sent.body).toBe("{not json");
       sent.respond(400, "what?");
@@ -396,11 +396,11 @@ describe("by itself", () => {
     const { ask, clock, next } = make({
       policies: [retry({ request: (each: object) => ({ ...each, model: "deepseek-v4-pro" }) })],
     });
-    const asked = ask(URL_, post());
+    const asked = ask(CHAT_URL, post());
     (await next()).respond(503, "{}");
     const sent = await clock.until(next());
     expect(JSON.parse(sent.body)).toEqual({ ...request, model: "deepseek-v4-pro" });
-    expect([sent.url, sent.headers.get("authorization")]).toEqual([URL_, "Bearer sk-mine-0123456789"]);
+    expect([sent.url, sent.headers.get("authorization")]).toEqual([CHAT_URL, "Bearer sk-mine-0123456789"]);
     sent.respond(200, completion());
     await asked;
   });

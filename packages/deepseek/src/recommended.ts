@@ -1,6 +1,8 @@
 import {
   bulkhead,
   type BulkheadOptions,
+  cache,
+  type CacheOptions,
   circuitBreaker,
   type CircuitBreakerOptions,
   ConfigError,
@@ -31,6 +33,8 @@ export interface RecommendedOptions {
   readonly host?: HostName | HostProfile | undefined;
   /** Over all attempts. */
   readonly timeout?: Part<TimeoutOptions> | undefined;
+  /** @default none */
+  readonly cache?: CacheOptions<ChatRequest, ChatAnswer> | Policy | false | undefined;
   readonly retry?: Part<RetryOptions<ChatRequest, ChatAnswer>> | undefined;
   readonly circuitBreaker?: Part<CircuitBreakerOptions<ChatRequest>> | undefined;
   readonly bulkhead?: Part<BulkheadOptions<ChatRequest>> | undefined;
@@ -46,6 +50,7 @@ export interface RecommendedOptions {
  * |---|---|---|
  * | `timeout` | total 10 min (30 min in batch), overall 1 h | DeepSeek gives a queued call up after 10 min; 64K tokens of thinking take ten more |
  * | `fallback` | none | only you know whom else your data may go to |
+ * | `cache` | none | answers are not deterministic; `{ ttl: "10m" }` keeps them per tenant |
  * | `retry` | 3 attempts, full jitter, Retry-After honoured | as many as the SDK makes; an empty answer is asked for once more only |
  * | `circuitBreaker` | per model; opens at 90 % failures, with a fallback at 50 % and at a 402 | with nowhere else to go, an open breaker makes an empty evening of a half-bad one |
  * | `bulkhead` | 500 at once, 2000 more wait up to 30 s | DeepSeek's limit for its smaller account, so that its 429s do not come first |
@@ -77,6 +82,12 @@ export function recommended(options: RecommendedOptions = {}): readonly Policy<C
     make: (options: O) => Policy,
   ): readonly Policy[] => resolve(name, reader.raw<Part<O>>(name), defaults, make);
 
+  /** A part that is there only when it is asked for. */
+  const only = <O>(name: keyof RecommendedOptions, make: (options: O) => Policy): readonly Policy[] => {
+    const given = reader.raw<O | Policy | false>(name);
+    return given === undefined ? [] : resolve(name, given, {} as O, make);
+  };
+
   const policies = [
     ...part<TimeoutOptions>(
       "timeout",
@@ -84,6 +95,7 @@ export function recommended(options: RecommendedOptions = {}): readonly Policy<C
       timeout,
     ),
     ...(several ? [fallBackOn<ChatRequest, ChatAnswer>({ to })] : []),
+    ...only<CacheOptions<ChatRequest, ChatAnswer>>("cache", cache),
     ...part<RetryOptions<ChatRequest, ChatAnswer>>("retry", { attempts: 3, when: worthAnother }, retry),
     ...part<CircuitBreakerOptions<ChatRequest>>("circuitBreaker", breakerDefaults(several), circuitBreaker),
     ...part<BulkheadOptions<ChatRequest>>(

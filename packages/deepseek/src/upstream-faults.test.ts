@@ -10,9 +10,10 @@ import { deepseekUpstream } from "./upstream.ts";
 const SPEED = 0.01;
 let sim: Simulator;
 beforeAll(async () => {
+  // Slow enough that tokens come one by one: what comes in one packet with a fault was never given out.
   sim = await startSimulator({
     timeScale: SPEED,
-    tickMs: 0,
+    capacity: { decodeSpeed: 0.003 },
     text: { contentMedian: 20, reasoningMedian: 5 },
   });
 });
@@ -59,16 +60,16 @@ const FATES: Readonly<Record<string, readonly [json: Fate, stream: Fate]>> = {
   "blank_then_eof;n=48": ["QUEUE_TIMEOUT", "QUEUE_TIMEOUT"],
   "stall_after;tokens=5;ms=1000": [ALL, ALL],
   "truncate_clean;tokens=0": ["EMPTY_BODY", "STREAM_TRUNCATED"],
-  "truncate_clean;tokens=8": ["MALFORMED_RESPONSE", { reads: "some", error: "STREAM_TRUNCATED" }],
+  "truncate_clean;tokens=15": ["MALFORMED_RESPONSE", { reads: "some", error: "STREAM_TRUNCATED" }],
   "reset_mid_stream;tokens=0": ["TRANSPORT", "TRANSPORT"],
-  "reset_mid_stream;tokens=8": ["TRANSPORT", { reads: "some", error: "TRANSPORT" }],
-  "garbage_then_eof;tokens=8": ["MALFORMED_RESPONSE", { reads: "some", error: "STREAM_TRUNCATED" }],
+  "reset_mid_stream;tokens=15": ["TRANSPORT", { reads: "some", error: "TRANSPORT" }],
+  "garbage_then_eof;tokens=15": ["MALFORMED_RESPONSE", { reads: "some", error: "STREAM_TRUNCATED" }],
   "malformed_event;tokens=0": ["MALFORMED_RESPONSE", "MALFORMED_RESPONSE"],
-  "malformed_event;tokens=8": ["MALFORMED_RESPONSE", { reads: "some", error: "MALFORMED_RESPONSE" }],
+  "malformed_event;tokens=15": ["MALFORMED_RESPONSE", { reads: "some", error: "MALFORMED_RESPONSE" }],
   "error_event;tokens=0": ["SERVER", "SERVER"],
-  "error_event;tokens=8;type=rate_limit_error": ["RATE_LIMIT", { reads: "some", error: "RATE_LIMIT" }],
+  "error_event;tokens=15;type=rate_limit_error": ["RATE_LIMIT", { reads: "some", error: "RATE_LIMIT" }],
   "isr;tokens=0": ["UPSTREAM_INTERRUPTED", "UPSTREAM_INTERRUPTED"],
-  "isr;tokens=8": ["UPSTREAM_INTERRUPTED", { reads: "some", error: "UPSTREAM_INTERRUPTED" }],
+  "isr;tokens=15": ["UPSTREAM_INTERRUPTED", { reads: "some", error: "UPSTREAM_INTERRUPTED" }],
   no_done: [ALL, ALL],
   empty_content: ["EMPTY_RESPONSE", "EMPTY_RESPONSE"],
 };
