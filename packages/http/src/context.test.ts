@@ -1,9 +1,12 @@
-import { type CallContext, createClient, currentContext, RefusedError } from "@breakwater/core";
+import { Agent, get } from "node:http";
+
+import { type CallContext, createClient, currentContext, RefusedError, upstream } from "@breakwater/core";
 import { createTestClock, scriptedUpstream } from "@breakwater/testing";
 import { describe, expect, test } from "vitest";
 
 import { ClientGoneError } from "./client-gone.ts";
 import { type ContextOptions, detach, openContext } from "./context.ts";
+import { sendOutcome } from "./send.ts";
 import { browse, listener, serve, turn, until } from "./server.test-help.ts";
 
 const CARRIER = Symbol.for("breakwater.call-context");
@@ -137,6 +140,28 @@ describe("the signal", () => {
       server.close(() => resolve());
     });
     expect(signal()?.aborted).toBe(false);
+  });
+
+  test("leaves no listener behind on a connection that is kept", async () => {
+    const counts = new Set<number>();
+    const { listen } = listener((req, res) => {
+      counts.add(req.socket.eventNames().reduce((sum, name) => sum + req.socket.listenerCount(name), 0));
+      return openContext(req, res, {}, () => sendOutcome(res, createClient(upstream(() => 1)).outcome("x")));
+    });
+    const { url } = await serve(listen);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ports = new Set<number | undefined>();
+    for (let i = 0; i < 50; i++) {
+      await new Promise<void>((resolve) => {
+        get(url, { agent }, (response) => {
+          ports.add(response.socket.localPort);
+          response.resume().once("end", resolve);
+        });
+      });
+    }
+    agent.destroy();
+    expect(ports.size).toBe(1);
+    expect(counts.size).toBe(1);
   });
 
   test("fires when the browser leaves in the middle of its own request", async () => {

@@ -8,7 +8,7 @@ import { problem, problemOfFailure, problemOfRefusal } from "./problem.ts";
 import { sendProblem } from "./send-problem.ts";
 
 /** What is rendered: the answer, or each item of it where the answer is a stream. */
-export type Item<Res> = Res extends AsyncIterable<infer T> ? T : Res;
+type Item<Res> = Res extends AsyncIterable<infer T> ? T : Res;
 
 /** How an answer is sent; for a stream as server-sent events, for anything else as JSON. */
 export type SendOptions<Res = unknown> = EventOptions<Item<Res>>;
