@@ -124,7 +124,7 @@ test("a caller who leaves stops the computing within a few tokens, and those are
   });
 });
 
-test("books: under 3000 requests that leave at any moment nothing goes negative, above a limit, or stays behind", async () => {
+test("books: under 1500 requests that leave at any moment nothing goes negative, above a limit, or stays behind", async () => {
   const capacity = { slots: 7, queue: 11 };
   const accounts = [{ concurrency: 25 }];
   await withSimulator({ capacity, accounts, timeScale: 0.0002, attemptLogSize: 100 }, async (simulator) => {
@@ -183,7 +183,7 @@ test("books: under 3000 requests that leave at any moment nothing goes negative,
     }
     let next = 0;
     const worker = async (): Promise<void> => {
-      while (next < 3000) await ask(next++);
+      while (next < 1500) await ask(next++);
     };
     await Promise.all(Array.from({ length: 40 }, worker));
     await until(() => simulator.state().open === 0);
@@ -196,7 +196,7 @@ test("books: under 3000 requests that leave at any moment nothing goes negative,
     });
     expect(state.accounts[0]?.maxInFlight["deepseek-flash"]).toBe(25);
     // Whoever had already left when the request arrived is no attempt.
-    expect(state.totals.attempts).toBeGreaterThan(2900);
+    expect(state.totals.attempts).toBeGreaterThan(1450);
     expect(simulator.attempts()).toHaveLength(100);
   });
 }, 20_000);
