@@ -82,7 +82,8 @@ export const RULES: readonly Rule[] = [
     retryable: false,
     scope: "model",
   },
-  { when: is(408, 409, 425), code: "TIMEOUT", fault: "upstream", retryable: true },
+  { when: is(408), code: "TIMEOUT", fault: "upstream", retryable: true },
+  { when: is(409, 425), code: "SERVER", fault: "upstream", retryable: true },
   { when: between(400, 499), code: "INVALID_REQUEST", fault: "caller", retryable: false },
   { when: is(501, 505), code: "SERVER", fault: "upstream", retryable: false },
   {

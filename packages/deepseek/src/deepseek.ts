@@ -11,6 +11,7 @@ import {
   unwrap,
 } from "@breakwater/core";
 
+import { asStream } from "./as-stream.ts";
 import { type FetchRequest, withoutCredentials } from "./fetch-request.ts";
 import { createFetch, type ErrorMode } from "./fetch.ts";
 import { createHandler, type HandlerOptions } from "./http/handler.ts";
@@ -90,9 +91,10 @@ export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
     ...(runtime !== undefined && { runtime }),
     ...(budget !== undefined && { budget }),
   };
+  const second = typeof fallback === "object" ? secondHost(fallback, settings) : fallback;
   const client = createClient(
     { ...settings, upstream: createUpstream(config, (call) => addressOf(call, config)) },
-    ...(policies ?? recommended({ host: config.profile, fallback: targetOf(fallback, settings) })),
+    ...(policies ?? recommended({ host: config.profile, fallback: second })),
   );
   const other = createClient({ ...settings, upstream: otherUpstream(config) }, ...statusPolicies());
 
@@ -110,7 +112,7 @@ export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
     stream: (request, callOptions = {}) =>
       lazyStream(async (signal) => {
         const answer = unwrap(await client.outcome(inPieces(request), { ...callOptions, signal }));
-        return (answer as AsyncIterable<ChatChunk>)[Symbol.asyncIterator]();
+        return asStream(answer);
       }, callOptions.signal),
     fetch: createFetch(() => ({ chat: client, other }), errorMode, runtime),
     handler: (handlerOptions) => createHandler(client, modelsOf(config), runtime, handlerOptions),
@@ -119,7 +121,8 @@ export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
     describe: () => client.describe(),
     snapshot: () => client.snapshot(),
     on(listener) {
-      const forget = [client.on(listener), other.on(listener)];
+      const clients = typeof fallback === "object" ? [client, other, second as Managed] : [client, other];
+      const forget = clients.map((each) => each.on(listener));
       return () => {
         for (const each of forget) each();
       };
@@ -148,15 +151,14 @@ function modelsOf({ profile }: UpstreamConfig): readonly string[] {
 }
 
 /** A second host with policies like the first one's, so that it is retried and spared on its own. */
-function targetOf(
-  given: DeepSeekOptions["fallback"],
-  settings: Settings,
-): Target<ChatRequest, ChatAnswer> | undefined {
-  if (given === undefined || typeof given === "function") return given;
-  const config = readUpstreamOptions("createDeepSeek: fallback", given);
-  const { name, ...others } = settings;
+function secondHost(
+  options: DeepSeekUpstreamOptions,
+  { name = "deepseek", ...settings }: Settings,
+): Client<ChatRequest, ChatAnswer> {
+  const config = readUpstreamOptions("createDeepSeek: fallback", options);
+  const upstream = createUpstream(config);
   return createClient(
-    { ...others, name: `${name ?? "deepseek"}-fallback`, upstream: createUpstream(config) },
+    { ...settings, name: `${name}-fallback`, upstream },
     ...recommended({ host: config.profile }),
   );
 }

@@ -78,15 +78,17 @@ function fakeBody(signal: AbortSignal): FakeBody & { readonly body: ReadableStre
   const encoder = new TextEncoder();
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   let cancelled = false;
+  let aborted = false;
   const body = new ReadableStream<Uint8Array>({
     start: (made) => void (controller = made),
     cancel: () => void (cancelled = true),
   });
   signal.addEventListener("abort", () => {
-    if (!cancelled) controller?.error(signal.reason);
+    if (!cancelled && !aborted) controller?.error(signal.reason);
+    aborted = true;
   });
   const unlessCancelled = (f: () => void): void => {
-    if (!cancelled) f();
+    if (!cancelled && !aborted) f();
   };
   return {
     body,

@@ -8,6 +8,7 @@ import {
   unwrap,
 } from "@breakwater/core";
 
+import { asStream } from "./as-stream.ts";
 import { bodyText, type FetchRequest, isChat, parseChat, readFetchArgs } from "./fetch-request.ts";
 import { errorResponse, metaHeaders, SSE_HEADERS } from "./http/respond.ts";
 import { sseBody } from "./http/sse-body.ts";
@@ -54,7 +55,8 @@ export function createFetch(
       return passThrough(other, { ...request, args: [input, { ...init, body }] }, errorMode);
     }
     rememberWire(parsed, { body, url: request.url.href, headers: request.headers });
-    return respond(await chat.outcome(parsed, { signal: request.signal }), errorMode, runtime);
+    const outcome = await chat.outcome(parsed, { signal: request.signal });
+    return respond(outcome, parsed.stream === true, errorMode, runtime);
   };
 }
 
@@ -74,16 +76,21 @@ async function passThrough(
   return new Response(body, { status, statusText, headers });
 }
 
-function respond(outcome: Outcome<ChatAnswer>, errorMode: ErrorMode, runtime: Runtime): Response {
+function respond(
+  outcome: Outcome<ChatAnswer>,
+  streaming: boolean,
+  errorMode: ErrorMode,
+  runtime: Runtime,
+): Response {
   if (outcome.status === "cancelled") return unwrap(outcome);
   if (outcome.status !== "answered") return refuse(outcome, errorMode);
   const { end, meta, value } = outcome;
   const headers = metaHeaders(meta, "owner");
-  if (!isStream(value)) {
+  if (!streaming && !isStream(value)) {
     return new Response(rawOf(value), { headers: { ...headers, "content-type": "application/json" } });
   }
   const body = sseBody(
-    { chunks: value[Symbol.asyncIterator](), end },
+    { chunks: asStream(value), end },
     {
       runtime,
       // An abort breaks the body off, as it does with any fetch; a failure is told in band.

@@ -13,8 +13,8 @@ export function defaultFetch(): Promise<Fetch> {
 }
 
 async function makeFetch(): Promise<Fetch> {
-  if (!isNode()) return (...args) => globalThis.fetch(...args);
-  const undici = await import("undici");
+  const undici = isNode() ? await import("undici").catch(() => undefined) : undefined;
+  if (undici === undefined) return (...args) => globalThis.fetch(...args);
   const dispatcher = new undici.Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } });
   type Input = Parameters<typeof undici.fetch>[0];
   type Init = Parameters<typeof undici.fetch>[1];

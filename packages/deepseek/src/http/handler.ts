@@ -12,6 +12,7 @@ import {
   systemRuntime,
 } from "@breakwater/core";
 
+import { asStream } from "../as-stream.ts";
 import { isRecord } from "../error-body.ts";
 import { rawOf, rememberWire } from "../raw.ts";
 import { type ChatAnswer, type ChatRequest, isStream } from "../types.ts";
@@ -145,9 +146,7 @@ function parse(body: string): ChatRequest | undefined {
 function feedOf(outcome: Outcome<ChatAnswer>): Feed {
   switch (outcome.status) {
     case "answered":
-      return isStream(outcome.value)
-        ? { chunks: outcome.value[Symbol.asyncIterator](), end: outcome.end }
-        : { event: `data: ${rawOf(outcome.value)}\n\n` };
+      return { chunks: asStream(outcome.value), end: outcome.end };
     case "cancelled":
       return { event: errorEvent(outcome.reason, "guest") };
     default:

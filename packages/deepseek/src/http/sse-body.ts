@@ -43,7 +43,7 @@ export function sseBody(feed: Feed | Promise<Feed>, options: SseBodyOptions): Re
       const result = await known.chunks.next();
       return result.done === true
         ? { text: DONE, last: true }
-        : { text: `data: ${rawOf(result.value)}\n\n`, last: false };
+        : { text: `data: ${rawOf(result.value).replaceAll("\n", "\ndata: ")}\n\n`, last: false };
     } catch (error) {
       const event = inBand(error, await known.end);
       if (event === undefined) throw error;

@@ -7,6 +7,8 @@ import {
   UpstreamError,
 } from "@breakwater/core";
 
+import { readErrorBody } from "../error-body.ts";
+
 /**
  * Who reads an error: whoever owns the key, or somebody who was let in by a router and must learn nothing of keys,
  * accounts and hosts that are not his.
@@ -78,7 +80,8 @@ function guestMessage(told: Told, error: unknown): string {
     UpstreamError.isInstance(error) &&
     told.status < 500 &&
     !["AUTH", "QUOTA", "RATE_LIMIT"].includes(told.code);
-  return his ? told.message : (GUESTS[told.code] ?? "The request could not be answered.");
+  const said = his ? readErrorBody(error.body).message : "";
+  return said !== "" ? said : (GUESTS[told.code] ?? "The request could not be answered.");
 }
 
 /** A refused key and an empty account are the service's own misfortune: to a guest, 401 would mean his key. */
