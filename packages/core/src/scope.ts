@@ -1,5 +1,6 @@
 import type { Call } from "./call.ts";
 import type { Any } from "./handler.ts";
+import { createLinked } from "./internal/linked.ts";
 import type { Runtime } from "./runtime.ts";
 
 export interface DrainOptions {
@@ -17,43 +18,33 @@ export interface Scope {
 }
 
 export function createScope(runtime: Runtime, closed: () => unknown): Scope {
-  // Linked rather than in a Set: one that is filled and emptied by each call is copied again and again.
-  let first: Member | undefined;
-  let size = 0;
+  const calls = createLinked<Call<Any>>();
   let draining: Promise<void> | undefined;
   let empty: (() => void) | undefined;
 
   return {
     get size() {
-      return size;
+      return calls.size;
     },
     get draining() {
       return draining !== undefined;
     },
     add(call) {
-      const member: Member = { call, previous: undefined, next: first };
-      if (first !== undefined) first.previous = member;
-      first = member;
-      size++;
+      const link = calls.add(call);
       call.holdBlind(() => {
-        if (member.previous === undefined) first = member.next;
-        else member.previous.next = member.next;
-        if (member.next !== undefined) member.next.previous = member.previous;
-        if (--size === 0) empty?.();
+        calls.remove(link);
+        if (calls.size === 0) empty?.();
       }, DEAF_GRACE_MS);
     },
     drain({ withinMs = 30_000 } = {}) {
       return (draining ??= new Promise<void>((resolve) => {
-        if (size === 0) {
+        if (calls.size === 0) {
           resolve();
           return;
         }
         const cancel = runtime.setTimer(withinMs, () => {
-          // Those that the abort ends leave at once: each is asked for the next one before.
-          for (let member = first, next; member !== undefined; member = next) {
-            next = member.next;
-            member.call.abort(closed());
-          }
+          // What has no work left leaves at once, and its link still says who is next.
+          for (let link = calls.newest; link !== undefined; link = link.older) link.value.abort(closed());
         });
         empty = () => {
           cancel();
@@ -62,12 +53,6 @@ export function createScope(runtime: Runtime, closed: () => unknown): Scope {
       }));
     },
   };
-}
-
-interface Member {
-  readonly call: Call<Any>;
-  previous: Member | undefined;
-  next: Member | undefined;
 }
 
 /** How long a drain waits for work that ignores its abort. */

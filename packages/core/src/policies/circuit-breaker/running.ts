@@ -1,8 +1,11 @@
+import { createLinked, type Link } from "../../internal/linked.ts";
+
 /** Calls whose result is not known yet, and for how long they may be hoped for. */
-export interface Running<T> {
-  start(call: T, now: number): void;
-  /** It has come to a result, or is of no interest any more. */
-  stop(call: T): void;
+export interface Running {
+  /** Call it in the order of time. */
+  start(now: number): Link<number>;
+  /** It has come to a result, or is of no interest any more. Once, and not after a `clear`. */
+  stop(call: Link<number>): void;
   /** A call went well that was started at `startedAt`. */
   good(startedAt: number, now: number): void;
   /** Those that may still go well. */
@@ -21,8 +24,8 @@ const MEMORY_MS = 60_000;
  * have stayed closed. So a call that is running counts as one that has not failed, for as long as calls that went well
  * took lately, and half as long again; unless for twice that time nothing has gone well at all.
  */
-export function createRunning<T>(): Running<T> {
-  const started = new Map<T, number>();
+export function createRunning(): Running {
+  const started = createLinked<number>();
   let slowest = { now: 0, before: 0, since: 0 };
   let lastGoodAt: number | undefined;
 
@@ -36,11 +39,11 @@ export function createRunning<T>(): Running<T> {
   }
 
   return {
-    start(call, now) {
-      started.set(call, now);
+    start(now) {
       lastGoodAt ??= now;
+      return started.add(now);
     },
-    stop: (call) => void started.delete(call),
+    stop: (call) => started.remove(call),
     good(startedAt, now) {
       patience(now);
       slowest.now = Math.max(slowest.now, now - startedAt);
@@ -50,7 +53,8 @@ export function createRunning<T>(): Running<T> {
       const ms = patience(now);
       if (lastGoodAt === undefined || now - lastGoodAt > 2 * ms) return 0;
       let count = 0;
-      for (const at of started.values()) if (at >= now - ms) count++;
+      for (let call = started.newest; call !== undefined && call.value >= now - ms; call = call.older)
+        count++;
       return count;
     },
     clear: () => started.clear(),

@@ -1,3 +1,4 @@
+import type { Link } from "../../internal/linked.ts";
 import { createRunning } from "./running.ts";
 import { createWindow, type Sample, type Totals, type Window, type WindowOptions } from "./window.ts";
 
@@ -25,6 +26,8 @@ export interface Ticket {
   readonly epoch: number;
   readonly probe: boolean;
   readonly startedAt: number;
+  /** Its place among those of which no result is known yet. */
+  running?: Link<number> | undefined;
   /** The epoch in which its first token closed the circuit, if it did. */
   closed?: number;
   /** Where it is counted as gone well, from its first token on. */
@@ -75,7 +78,7 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
   let closedAt = -Infinity;
   let successes = 0;
   let leases = new Map<Ticket, number>();
-  const running = createRunning<Ticket>();
+  const running = createRunning();
 
   function enter(next: "closed" | "open" | "half-open", now: number): void {
     status = next;
@@ -98,6 +101,11 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
   function close(now: number): Transition {
     enter("closed", now);
     return "close";
+  }
+
+  function stop(ticket: Ticket): void {
+    if (ticket.running !== undefined) running.stop(ticket.running);
+    ticket.running = undefined;
   }
 
   function mustOpen(now: number): boolean {
@@ -148,9 +156,7 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
           const ramp = config.rampMs === 0 ? 1 : Math.max(0.1, (now - closedAt) / config.rampMs);
           if (openings > 0 && ramp < 1 && random >= ramp)
             return { retryAfterMs: closedAt + config.rampMs - now };
-          const ticket: Ticket = { epoch, probe: false, startedAt: now };
-          running.start(ticket, now);
-          return { ticket };
+          return { ticket: { epoch, probe: false, startedAt: now, running: running.start(now) } };
         }
       }
     },
@@ -159,7 +165,7 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
       if (status === "forced-open" || status === "forced-closed") return undefined;
       if (ticket.closed !== undefined && ticket.closed === epoch && result === "failure") return open(now);
       if (ticket.epoch !== epoch) return undefined;
-      running.stop(ticket);
+      stop(ticket);
       if (result === "ignored") {
         leases.delete(ticket);
         return undefined;
@@ -180,7 +186,7 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
     provisional(ticket, now, slow = false) {
       if (ticket.epoch !== epoch) return undefined;
       if (status === "closed" && ticket.sample === undefined) {
-        running.stop(ticket);
+        stop(ticket);
         running.good(ticket.startedAt, now);
         ticket.sample = window.add(false, slow, now);
         return mustOpen(now) ? open(now) : undefined;
