@@ -12,8 +12,8 @@ import type { World } from "./world.ts";
 export function createRouter(world: () => World, control: ControlTarget): Answering {
   return (call, sink) => {
     if (call.path.startsWith("/__sim")) return serveControl(control, call, sink);
-    // "v1" stands for compatibility and not for a version: both paths are the same place.
-    const path = call.path.replace(/^\/v1(?=\/)/, "");
+    // "v1" stands for compatibility and not for a version: both paths are the same place. "beta" adds to it.
+    const path = call.path.replace(/^(\/beta)?(\/v1)?(?=\/)/, "");
     if (call.method === "POST" && path === "/chat/completions") return serveChat(world(), call, path, sink);
     if (call.method === "GET") serveGet(world(), call, path, sink);
     else reply(world(), call, sink, notFound());

@@ -26,11 +26,14 @@ import { queueUp } from "./wait.ts";
 /** Answers `created` with the start of a fixed day: bytes must not depend on when a test runs. */
 const createdBase = 1_795_000_000;
 
-/** Serves `POST /chat/completions`. The checks stand in the order of the API: the first that fails answers. */
+/** Serves `POST /chat/completions`, and the same below `/beta`, where an answer may continue a prefix. The checks stand in the order of the API: the first that fails answers. */
 export function serveChat(world: World, call: IncomingCall, path: string, sink: Sink): void {
   const body = call.body ?? "";
   const bodySha256 = createHash("sha256").update(body).digest("hex");
-  const parsed = call.body === undefined ? { error: tooLarge() } : parseRequest(body, world.models);
+  const parsed =
+    call.body === undefined
+      ? { error: tooLarge() }
+      : parseRequest(body, world.models, call.path.startsWith("/beta/"));
   const ok = "error" in parsed ? undefined : parsed;
   const scope = call.headers["x-sim-id"] ?? ok?.request.user_id ?? bodySha256.slice(0, 16);
   const count = world.countOf(scope);

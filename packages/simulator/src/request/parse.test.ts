@@ -212,3 +212,64 @@ test("other places: models, balance, the bare host, nowhere", async () => {
     expect((await get("/v1/models")).status).toBe(200);
   });
 });
+
+test("whatever stands in a field, the answer is 200 or 400 and the server goes on", async () => {
+  const fields = [
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "thinking",
+    "max_tokens",
+    "tools",
+    "tool_choice",
+    "user_id",
+    "metadata",
+    "temperature",
+    "stop",
+  ];
+  const odd = [
+    null,
+    true,
+    0,
+    -1,
+    1e21,
+    "",
+    "x",
+    [],
+    [null],
+    [[]],
+    {},
+    { sim: null },
+    { sim: 5 },
+    { sim: { content: -1 } },
+    { type: "x" },
+    { include_usage: "y" },
+  ];
+  const messages = odd.flatMap((value) => [
+    value,
+    { role: value },
+    { role: "user", content: value },
+    { role: "assistant", tool_calls: value, content: null, reasoning_content: value },
+    { role: "assistant", content: "a", prefix: value },
+  ]);
+  await withSimulator({ clock: "manual", accounts: [{ balanceUsd: 1e6 }] }, async (simulator) => {
+    const ask = (body: unknown): Promise<Response> =>
+      simulator.fetch(`${simulator.url}/beta/chat/completions`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${simulator.key}`, "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    const bodies = [
+      ...fields.flatMap((field) => odd.map((value) => ({ ...chat("a", "content=1"), [field]: value }))),
+      ...messages.map((message) => ({
+        ...chat("a", "content=1"),
+        messages: [{ role: "user", content: "a" }, message],
+      })),
+    ];
+    const answers = bodies.map(ask);
+    await simulator.advance(600_000);
+    const statuses = await Promise.all(answers.map(async (answer) => (await answer).status));
+    expect(new Set(statuses)).toEqual(new Set([200, 400]));
+  });
+});

@@ -27,6 +27,7 @@ const roles = ["system", "user", "assistant", "tool"];
 export function parseRequest(
   body: string,
   models: ReadonlyMap<string, Model>,
+  beta: boolean,
 ): ParsedRequest | { error: ErrorReply } {
   let value: unknown;
   try {
@@ -44,7 +45,7 @@ export function parseRequest(
   const model = models.get(request.model);
   if (model === undefined) return { error: modelNotExist() };
   const prompt = promptTokens(request);
-  const error = parameterMistake(request, model, prompt);
+  const error = parameterMistake(request, model, prompt, beta);
   return error === undefined ? { request, model, promptTokens: prompt } : { error };
 }
 
@@ -81,6 +82,13 @@ function messageMistake(message: unknown): string | undefined {
   if (content != null && typeof content !== "string" && !Array.isArray(content)) {
     return ".content: invalid type, expected a string";
   }
+  if (!isAbsentOr(message["reasoning_content"], "string")) {
+    return ".reasoning_content: invalid type, expected a string";
+  }
+  if (!isAbsentOr(message["prefix"], "boolean")) return ".prefix: invalid type, expected a boolean";
+  if (message["tool_calls"] != null && !Array.isArray(message["tool_calls"])) {
+    return ".tool_calls: invalid type, expected a sequence";
+  }
   if (content == null && role !== "assistant") return ": missing field `content`";
   return undefined;
 }
@@ -88,7 +96,12 @@ function messageMistake(message: unknown): string | undefined {
 const isAbsentOr = (value: unknown, type: string): boolean => value == null || typeof value === type;
 
 /** What deserialises, but cannot be served. */
-function parameterMistake(request: ChatRequest, model: Model, prompt: number): ErrorReply | undefined {
+function parameterMistake(
+  request: ChatRequest,
+  model: Model,
+  prompt: number,
+  beta: boolean,
+): ErrorReply | undefined {
   if (request.messages.length === 0) return badRequest("Empty input messages");
   const limit = model.maxOutputTokens;
   const wanted = request.max_tokens;
@@ -110,8 +123,14 @@ function parameterMistake(request: ChatRequest, model: Model, prompt: number): E
     }
     if (lacksReasoning(request.messages)) return reasoningMissing();
   }
-  if (request.messages.some((message) => message.prefix === true)) {
-    return badRequest("The `prefix` parameter is only supported on the beta base URL.");
+  const prefixed = request.messages.findIndex((message) => message.prefix === true);
+  if (prefixed >= 0) {
+    if (!beta) return badRequest("The `prefix` parameter is only supported on the beta base URL.");
+    if (prefixed < request.messages.length - 1 || request.messages[prefixed]?.role !== "assistant") {
+      return badRequest(
+        "The `prefix` parameter is only supported on the last message, with the role `assistant`.",
+      );
+    }
   }
   const completion = wanted ?? 0;
   if (prompt + completion > model.contextWindow)

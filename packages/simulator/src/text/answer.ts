@@ -1,6 +1,6 @@
 import type { ChatMessage, ChatRequest } from "../request/types.ts";
 import { hashText, mix } from "../rng.ts";
-import { answerLength, parseLength, type GivenLength, type LengthSettings } from "./lengths.ts";
+import { answerLength, headOf, parseLength, type GivenLength, type LengthSettings } from "./lengths.ts";
 import { words } from "./words.ts";
 
 /** What, besides the request itself, decides the text of an answer. */
@@ -47,9 +47,15 @@ function token(nonce: number, index: number): string {
 
 function givenLength(request: ChatRequest, tokens: string | undefined): GivenLength {
   const text = tokens ?? request.metadata?.sim;
-  if (text === undefined) return {};
-  if (typeof text !== "string") return text;
-  const given = parseLength(text);
+  if (text == null) return {};
+  // The object form goes the same way: it comes from a caller's JSON and may hold anything.
+  const given = parseLength(
+    typeof text === "string"
+      ? text
+      : Object.entries(text)
+          .map((part) => part.join("="))
+          .join(),
+  );
   if (typeof given === "string") throw new TypeError(given);
   return given;
 }
@@ -59,12 +65,14 @@ export function answerOf(request: ChatRequest, options: TextOptions = {}): Answe
   const nonce = nonceOf(options.seed ?? 1, request.messages);
   const length = answerLength(request, nonce, givenLength(request, options.tokens), options);
   const reasoningNonce = mix(nonce ^ 0x5ea50);
+  // A continuation starts at the token behind the prefix, so that both together are the uninterrupted answer.
+  const head = headOf(request);
   return {
     reasoningTokens: length.reasoning,
     contentTokens: length.content,
     cut: length.cut,
-    reasoning: (index) => token(reasoningNonce, index),
-    content: (index) => token(nonce, index),
+    reasoning: (index) => token(reasoningNonce, head.reasoning + index),
+    content: (index) => token(nonce, head.content + index),
   };
 }
 
@@ -73,7 +81,8 @@ export function answerOf(request: ChatRequest, options: TextOptions = {}): Answe
  *
  * The text depends on the seed and the messages; its length also on `max_tokens`, on `thinking`, on `metadata.sim` or
  * the header `x-sim-tokens` (`options.tokens`) and on the simulator's own `text` settings. It does not depend on time,
- * model, key, order of arrival or on which attempt it is, so two hosts with one seed answer alike.
+ * model, key, order of arrival or on which attempt it is, so two hosts with one seed answer alike. For a request that
+ * ends with a prefix message it is the continuation: prefix and continuation together are the uninterrupted answer.
  *
  * @example
  * const { content } = expectedText({ model: "deepseek-flash", messages: [{ role: "user", content: "Hello" }] }, { seed: 7 });

@@ -45,7 +45,27 @@ export function parseLength(text: string): GivenLength | string {
   return given;
 }
 
-/** The number of tokens that the answer to `request` has: what is given first, then what the seed draws. */
+/** What is already there when an answer continues a prefix message. */
+export interface Head {
+  readonly reasoning: number;
+  readonly content: number;
+}
+
+/** The tokens of the prefix message at the end, when there is one. Tokens are words, since every token is one. */
+export function headOf(request: ChatRequest): Head {
+  const last = request.messages.at(-1);
+  if (last?.prefix !== true) return { reasoning: 0, content: 0 };
+  const count = (text: unknown): number =>
+    typeof text === "string" && text !== "" ? text.split(" ").length : 0;
+  const content = count(last.content);
+  // Whoever has begun to speak has finished thinking.
+  return { reasoning: content > 0 ? Infinity : count(last.reasoning_content), content };
+}
+
+/**
+ * The number of tokens that the answer to `request` has: what is given first, then what the seed draws, less what a
+ * prefix message already holds.
+ */
 export function answerLength(
   request: ChatRequest,
   nonce: number,
@@ -60,8 +80,9 @@ export function answerLength(
   const drawnContent = draw(settings.contentMedian ?? 180);
 
   const thinking = isThinking(request);
-  const wantedReasoning = thinking ? (given.reasoning ?? drawnReasoning) : 0;
-  const wantedContent = given.content ?? drawnContent;
+  const head = headOf(request);
+  const wantedReasoning = thinking ? Math.max(0, (given.reasoning ?? drawnReasoning) - head.reasoning) : 0;
+  const wantedContent = Math.max(0, (given.content ?? drawnContent) - head.content);
   const limit = request.max_tokens ?? (thinking ? unsetLimit.thinking : unsetLimit.plain);
 
   const reasoning = Math.min(wantedReasoning, limit);
