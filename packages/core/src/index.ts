@@ -91,5 +91,19 @@ export {
   type MemoryBreakerStoreOptions,
 } from "./policies/circuit-breaker/store.ts";
 export { fallback, type FallbackOptions } from "./policies/fallback.ts";
+export { rateLimit, type RateLimitOptions } from "./policies/rate-limit/index.ts";
+export type { RateLimits, RateOptions } from "./policies/rate-limit/limits.ts";
+export {
+  createMemoryRateLimitStore,
+  type MemoryRateLimitStoreOptions,
+  type RateAdjustment,
+  type RateAmounts,
+  type RateLimitAsk,
+  type RateLimitReply,
+  type RateLimitStore,
+  type RateRule,
+  type RateRules,
+  type RateStanding,
+} from "./policies/rate-limit/store.ts";
 export { retry, type RetryOptions } from "./policies/retry/index.ts";
 export { timeout, type TimeoutOptions } from "./policies/timeout.ts";

@@ -20,6 +20,12 @@ export interface Refusal {
   readonly code: RefusalCode;
   /** When to come again, if that is known. */
   readonly retryAfterMs?: number;
+  /** Of the limit that was in the way: how much it lets pass, … */
+  readonly limit?: number;
+  /** … what is left of that, which is less than the call asked for, … */
+  readonly remaining?: number;
+  /** … and ms until all of it is there again. For `RateLimit` headers. */
+  readonly resetMs?: number;
 }
 
 export type RefusalCode =
