@@ -35,17 +35,17 @@ export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget
   const { perSecond = 10, ratio: widest = 1, minRatio = 0.1 } = options;
   const narrowest = Math.min(minRatio, widest);
   let ratio = widest;
-  let tokens = perSecond;
-  let refilledAt = 0;
+  // In an object: a captured variable that holds a fraction is allocated anew at every change.
+  const bucket = { tokens: perSecond, refilledAt: 0 };
   let period = { startedAt: 0, calls: 0, attempts: 0, failures: 0 };
   let before: typeof period | undefined;
 
   function advance(now: number): void {
-    const elapsed = Math.max(0, now - refilledAt);
-    refilledAt = now;
+    const elapsed = Math.max(0, now - bucket.refilledAt);
+    bucket.refilledAt = now;
     // The cap also holds what calls of the last period brought, so that a burst of failures can use it.
     const cap = perSecond * (PERIOD_MS / 1_000) + ratio * Math.max(period.calls, before?.calls ?? 0);
-    tokens = Math.min(cap, tokens + (elapsed / 1_000) * perSecond);
+    bucket.tokens = Math.min(cap, bucket.tokens + (elapsed / 1_000) * perSecond);
     if (now - period.startedAt >= PERIOD_MS) turn(now);
   }
 
@@ -64,7 +64,7 @@ export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget
     onCall(now) {
       advance(now);
       period.calls++;
-      tokens += ratio;
+      bucket.tokens += ratio;
     },
     onAttempt(failed, now) {
       advance(now);
@@ -73,8 +73,8 @@ export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget
     },
     take(now) {
       advance(now);
-      if (tokens < 1) return false;
-      tokens--;
+      if (bucket.tokens < 1) return false;
+      bucket.tokens--;
       return true;
     },
     get ratio() {
@@ -82,7 +82,7 @@ export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget
     },
     available(now) {
       advance(now);
-      return Math.floor(tokens);
+      return Math.floor(bucket.tokens);
     },
   };
 }

@@ -60,10 +60,13 @@ export function retry<Req = Any, Res = Any>(
     ...settings.face,
     run(call, next, self) {
       const config = settings.now;
-      return chain(next(call.fork()), (outcome) => {
+      const first = call.fork();
+      return chain(next(first), (outcome) => {
         const { budget, runtime } = call.host;
         if (!config.when(outcome, call)) {
-          if (outcome.status === "answered") budget.onAttempt(false, runtime.now());
+          // Its ending knows the time already, unless it is a stream that goes on.
+          if (outcome.status === "answered")
+            budget.onAttempt(false, first.ending?.endedAt ?? runtime.now());
           return outcome;
         }
         if (call.nested(self)) {
