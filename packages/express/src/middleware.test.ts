@@ -124,6 +124,31 @@ describe.each(versions)("%s", (_, express) => {
       await until(() => call.aborted);
     });
 
+    test.each(["in the queue of a guard", "in the call"])(
+      "a deadline that passes %s is a 504",
+      async (where) => {
+        const script = scriptedUpstream();
+        const one = bulkhead({ name: "one", concurrency: 1, queue: 1, maxWait: "1m" });
+        const app = express().use(breakwater(), where === "in the call" ? [] : inbound(one));
+        app.get(
+          "/",
+          respond(createClient(script.upstream), () => "hello"),
+        );
+        const { url } = await serve(app);
+        const patient = where === "in the call" ? undefined : fetch(url);
+        const first = patient === undefined ? undefined : await script.next();
+        const hasty = await fetch(url, { headers: { "x-request-timeout": "20" } });
+        expect(hasty.status).toBe(504);
+        expect(await hasty.json()).toMatchObject({
+          code: expect.stringMatching(/TIMED_OUT|DEADLINE_TOO_SHORT/) as string,
+        });
+        first?.answer("still there");
+        expect(await patient?.then((response) => response.json())).toBe(
+          first === undefined ? undefined : "still there",
+        );
+      },
+    );
+
     test("an error that is not ours reaches the error middleware as it is, once", async () => {
       const seen: unknown[] = [];
       const mine = new RangeError("mine");
