@@ -87,11 +87,14 @@ test("money: prompt and generated tokens are billed, also those of a caller who 
     const answer = await post(simulator, chat("Hello", "reasoning=0,content=500", { stream: true }), {
       "x-sim-fault": "stall_after;tokens=20",
     });
-    await answer.body?.getReader().read();
+    const reader = answer.body?.getReader();
+    await reader?.read();
     await until(() => simulator.state().active === 0);
-    await answer.body?.cancel().catch(() => {});
-    await simulator.fetch(`${simulator.url}/models`);
-    expect((await post(simulator, chat("again"))).status).toBe(200);
+    await reader?.cancel();
+    await until(() => simulator.attempts().length === 1);
+    // It stalled: nothing more was computed before the caller left.
+    expect(simulator.attempts()[0]?.billedUsd).toBeCloseTo((6 * 0.15 + 20 * 0.6) / 1e6, 12);
+    expect((await post(simulator, chat("again"))).status).toBe(402);
   });
   await withSimulator({ accounts: [{ balanceUsd: 0.000_01 }] }, async (simulator) => {
     await (await post(simulator, chat("Hello", "reasoning=0,content=500"))).text();

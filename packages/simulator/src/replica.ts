@@ -1,5 +1,5 @@
 /** A request that wants a slot. */
-export interface Applicant {
+interface Applicant {
   /** It has the slot: compute. Called synchronously from `enter`, or later when a slot becomes free. */
   onSlot(): void;
 }

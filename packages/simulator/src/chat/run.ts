@@ -143,7 +143,8 @@ export function startRun(
     },
     clientGone() {
       if (closed) return;
-      if (run.tFirstToken !== undefined || run.tokensGenerated > 0) {
+      // Only where something is being computed: a stalled stream has lost its slot.
+      if (run.tokensGenerated > 0 && run.place?.state === "active") {
         const lag = world.capacity().abortLagTokens;
         run.tokensGenerated = Math.min(run.tokensPlanned, run.tokensGenerated + lag);
       }

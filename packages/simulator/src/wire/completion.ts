@@ -33,7 +33,7 @@ export const streamDone = "data: [DONE]\n\n";
 export const event = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`;
 
 /** The `usage` object of the API. */
-export function usageOf(usage: Usage): Record<string, unknown> {
+function usageOf(usage: Usage): Record<string, unknown> {
   const completion = usage.contentTokens + (usage.reasoningTokens ?? 0);
   return {
     prompt_tokens: usage.promptTokens,
