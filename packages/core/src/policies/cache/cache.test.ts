@@ -143,6 +143,10 @@ describe.each(eachWay)("cache over $way", ({ wrap }) => {
     expect(await whole(await before)).toBe(1);
     expect(await get()).toBe(2);
     expect(await get()).toBe(2);
+    const old = ask("third");
+    await policy.delete("third");
+    const fresh = ask("third");
+    expect(await Promise.all([old, fresh].map(async (one) => whole(await one)))).toEqual([3, 4]);
     const again = ask("other");
     await policy.clear();
     await whole(await again);
@@ -307,6 +311,23 @@ describe.each(eachWay)("cache over $way", ({ wrap }) => {
     for await (const item of (await ask("s", { tenant: "t" })) as AsyncIterable<unknown>) items.push(item);
     expect(items).toEqual(["a", { b: 1 }]);
     expect(seen.calls).toBe(1);
+  });
+
+  it("gives no stale answer that was deleted while a new one was asked for", async () => {
+    let fail = false;
+    const { ask, get, clock, policy } = setup(
+      async (n) => {
+        if (fail) throw error(503);
+        return wrap(() => n)(n);
+      },
+      { staleIfError: "60s" },
+    );
+    await get();
+    await clock.advance(10_000);
+    fail = true;
+    const asked = ask.outcome("q");
+    await policy.delete("q");
+    expect(await asked).toMatchObject({ status: "failed" });
   });
 
   it("in mode off is not there", async () => {
@@ -503,6 +524,55 @@ describe("cache", () => {
     expect(() => cache(stored.describe?.() as unknown as CacheOptions)).not.toThrow();
   });
 
+  it("says what it does not do to who listens later, too", async () => {
+    const policy = cache<string, number>({ ttl: "1m", key: (q) => q });
+    const ask = createClient(
+      upstream((_: string) => 1),
+      policy,
+    );
+    await ask("q");
+    const hints: BreakwaterEvent[] = [];
+    ask.on((event) => event.type === "hint" && hints.push(event));
+    await ask("q");
+    expect(hints).toHaveLength(1);
+  });
+
+  it("lets go of what a refresh brings and nobody can use", async () => {
+    const bodies: Response[] = [];
+    const { get, clock, policy, told } = setup(
+      () => {
+        bodies.push(new Response("body"));
+        return bodies.at(-1);
+      },
+      { staleWhileRevalidate: "1m" },
+    );
+    expect(policy.warm("q", 1)).toBe(true);
+    await clock.advance(11_000);
+    expect(await get()).toBe(1);
+    await clock.settle();
+    expect(bodies).toHaveLength(1);
+    await expect(bodies[0]?.body?.getReader().read()).resolves.toMatchObject({ done: true });
+    expect(told("cache-refresh")).toMatchObject([{ ok: false }]);
+  });
+
+  it("gives no stale answer to who was told otherwise by a clock outside", async () => {
+    const clock = createTestClock();
+    const policy = cache<string, unknown>({ ttl: "1s", key: (q) => q, shared: true, staleIfError: "1h" });
+    const ask = createClient<string, unknown>(
+      { upstream: upstream((_: string) => new Promise(() => {})), runtime: clock },
+      timeout({ total: "5s" }),
+      policy,
+    );
+    const events: BreakwaterEvent[] = [];
+    ask.on((event) => events.push(event));
+    expect(policy.warm("q", 1)).toBe(true);
+    await clock.advance(2_000);
+    const asked = ask.outcome("q");
+    await clock.advance(5_000);
+    expect(await asked).toMatchObject({ status: "failed", error: { clock: "total" } });
+    expect(policy.snapshot().stale).toBe(0);
+  });
+
   it("asks `tenant` whose an answer is", async () => {
     const { get } = setup((n) => n, { shared: false, tenant: (request) => request.split(":")[0] });
     expect([await get("a:1"), await get("a:1"), await get("b:1")]).toEqual([1, 1, 2]);
@@ -657,15 +727,17 @@ describe("cache", () => {
     );
   });
 
-  it("keeps the answer of a client inside", async () => {
-    const { ask: inner } = setup((n) => n);
+  it("keeps the answer of a client inside, and tells that it had it from a cache of its own", async () => {
+    const { ask: inner, seen } = setup((n) => n);
+    await inner("q");
     const outer = createClient<string, Answer>(
       inner.upstream,
       cache({ name: "outer", ttl: "1m", key: (q: string) => q, shared: true }),
       retry(),
       timeout({ total: "1s" }),
     );
-    expect(await outer("q")).toBe(1);
-    expect((await outer.full("q")).meta).toMatchObject({ cache: "hit", attempts: 0 });
+    expect(await outer.full("q")).toMatchObject({ value: 1, meta: { cache: "hit", attempts: 0 } });
+    expect(await outer.full("q")).toMatchObject({ value: 1, meta: { cache: "hit", attempts: 0 } });
+    expect(seen.calls).toBe(1);
   });
 });

@@ -30,9 +30,15 @@ export interface CacheOptions<Req = Any, Res = Any> {
   readonly ttl: Duration;
   /** Each answer is fresh for up to this share of `ttl` less, so that what came together does not go together. @default 0.1 */
   readonly ttlJitter?: number;
-  /** For so long after `ttl` a stale answer is given at once, while a new one is fetched in the background. @default 0 */
+  /**
+   * For so long after `ttl` a stale answer is given at once, while a new one is fetched in the background. A refresh has
+   * ten minutes; one that comes to nothing is tried again after ten seconds. @default 0
+   */
   readonly staleWhileRevalidate?: Duration;
-  /** For so long after `ttl` a stale answer is given where there would be none: failed, or refused. @default 0 */
+  /**
+   * For so long after `ttl` a stale answer is given where there would be none: failed, or refused. A clock that stands
+   * outside of the cache has decided for itself; put it inside to have the stale answer instead. @default 0
+   */
   readonly staleIfError?: Duration;
   /**
    * A hit past this share of its time fetches a new answer in the background, so that a popular answer never goes stale.
@@ -316,8 +322,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
     if (flights.get(key) === journey) flights.delete(key);
     if (!refreshes) return;
     const { events, runtime } = flight.call.host;
-    if (kept) cooling.delete(key);
-    else if (journey.keeps) cooling.get(key).until = runtime.now() + COOLING_MS;
+    if (!kept && journey.keeps) cooling.get(key).until = runtime.now() + COOLING_MS;
     if (events.listening)
       events.emit({ type: "cache-refresh", policy: name, ok: kept, callId: flight.call.id });
   }

@@ -14,6 +14,8 @@ import {
   type CacheOptions,
   type Call,
   createClient,
+  type Ending,
+  guard,
   isPromise,
   type Outcome,
   type Policy,
@@ -217,7 +219,8 @@ describe.each(ways)("single-flight over $way", ({ answer, whole }) => {
     answer(await script.next());
     await whole(await first);
     await clock.advance(12_000);
-    expect(await whole(await ask("q"))).toBe("done");
+    // Nobody waits for it while the stale answer is of use.
+    for (let i = 0; i < 3; i++) expect(await whole(await ask("q"))).toBe("done");
     await clock.advance(4_000);
     const joined = ask.full("q");
     answer(await script.next());
@@ -386,6 +389,144 @@ describe("single-flight", () => {
     expect(ends).toMatchObject(asked.map(() => ({ ending: { status: "failed", fault: "upstream" } })));
   });
 
+  it("whoever judged a broken stream has judged it for all", async () => {
+    const { ask, script, events } = setup();
+    const asked = [ask("q"), ask("q")];
+    const scripted = await script.next();
+    scripted.stream(0);
+    const readers = (await Promise.all(asked)).map(iterator);
+    for (const reader of readers) await reader.next();
+    const error = new Error("too many");
+    scripted.call.abort(error, {
+      status: "failed",
+      error,
+      fault: "overload",
+      retryable: false,
+      scope: "key",
+    });
+    for (const reader of readers) await expect(reader.next()).rejects.toBe(error);
+    const ends = events.filter((event) => event.type === "call-end");
+    expect(ends).toMatchObject(
+      asked.map(() => ({ ending: { fault: "overload", scope: "key", retryable: false } })),
+    );
+  });
+
+  it("who joins before it is sent counts no attempt, and the leader's wait is his alone", async () => {
+    const { ask, script, clock, quiet } = setup({}, bulkhead({ concurrency: 1, queue: 1 }));
+    const other = ask("other");
+    const running = await script.next();
+    const asked = [ask.full("q"), ask.full("q")];
+    await clock.advance(50);
+    running.answer("other");
+    (await script.next()).answer("q");
+    const [leads, joins] = await Promise.all(asked);
+    expect(leads?.meta).toMatchObject({ attempts: 1, waitedMs: 50 });
+    expect(joins?.meta.attempts).toBe(0);
+    expect(joins?.meta.waitedMs).toBeUndefined();
+    await other;
+    await quiet();
+  });
+
+  it("tells no progress that a reader has not read, and the leader what the end told", async () => {
+    const clock = createTestClock();
+    let tokens = 0;
+    const outside = guard("outside", {
+      name: "outside",
+      admit(call) {
+        call.watch((mark) => void (mark === "token" && tokens++));
+        return undefined;
+      },
+    });
+    const ask = createClient<string, unknown>(
+      {
+        upstream: upstream((_: string, { call }): unknown =>
+          (async function* () {
+            yield* [1, 2, 3];
+            call.usage = { totalTokens: 9 };
+          })(),
+        ),
+        runtime: clock,
+      },
+      outside,
+      cache({ ttl: "1m", key: (q: string) => q, shared: true }),
+    );
+    const endings: unknown[] = [];
+    ask.on((event) => event.type === "call-end" && endings.push(event.ending.usage));
+    const asked = [ask("q"), ask("q")];
+    const [first, second] = await Promise.all(asked);
+    await clock.settle();
+    expect(tokens).toBe(2);
+    await Promise.all([read(first), read(second)]);
+    expect(endings).toEqual([{ totalTokens: 9 }, undefined]);
+  });
+
+  it("gives up a refresh that is too long to be kept", async () => {
+    const { ask, script, policy, clock, quiet } = setup({ staleWhileRevalidate: "1m" });
+    expect(policy.warm("q", "old")).toBe(true);
+    await clock.advance(11_000);
+    expect(await ask("q")).toBe("old");
+    const scripted = await script.next();
+    const source = scripted.stream("x".repeat(1024 * 1024));
+    await clock.settle();
+    expect(source.stopped).toBe(false);
+    source.push("x".repeat(1024 * 1024 + 1));
+    await clock.settle();
+    expect(source.stopped).toBe(true);
+    await quiet();
+  });
+
+  it("a refresh has time of its own, and who joined it his own stale answer", async () => {
+    const { ask, script, policy, clock, quiet } = setup({ staleWhileRevalidate: "1s", staleIfError: "1m" });
+    expect(policy.warm("q", "old")).toBe(true);
+    await clock.advance(10_500);
+    expect(await ask("q", { deadline: "1s" })).toBe("old");
+    const scripted = await script.next();
+    expect(scripted.call.deadline).toBe(610_500);
+    await clock.advance(1_000);
+    const joined = ask.full("q");
+    scripted.fail(new Error("503"));
+    expect(await joined).toMatchObject({ value: "old", meta: { cache: "stale", degraded: true } });
+    await quiet();
+  });
+
+  describe("over a stream of another kind", () => {
+    function foreign() {
+      const clock = createTestClock();
+      const calls: { call: Call<string>; end: (ending: Ending) => void }[] = [];
+      const up = (call: Call<string>): Outcome<unknown> => {
+        call.mark("dispatched");
+        let end: (ending: Ending) => void = () => {};
+        const ended = new Promise<Ending>((resolve) => (end = resolve));
+        calls.push({ call, end });
+        return { status: "answered", value: { body: calls.length }, meta: call.meta, end: ended };
+      };
+      const policy = cache<string, unknown>({ ttl: "1m", key: (q) => q, shared: true });
+      const ask = createClient<string, unknown>(
+        { upstream: Object.assign(async (call: Call<string>) => up(call), { traits: {} }), runtime: clock },
+        policy,
+      );
+      return { clock, calls, policy, ask };
+    }
+
+    it("each has his own, and none is kept", async () => {
+      const { ask, calls, policy, clock } = foreign();
+      const [first, second] = await Promise.all([ask("q"), ask("q")]);
+      expect([first, second]).toEqual([{ body: 1 }, { body: 2 }]);
+      for (const { end } of calls) end({ status: "answered", endedAt: 0 });
+      await clock.settle();
+      expect(policy.snapshot()).toMatchObject({ entries: 0, flights: 0 });
+      expect(ask.snapshot().inFlight).toBe(0);
+    });
+
+    it("the reader's abort ends it", async () => {
+      const { ask, calls } = foreign();
+      const controller = new AbortController();
+      await ask("q", { signal: controller.signal });
+      controller.abort("left");
+      expect(calls[0]?.call.reason).toBe("left");
+    });
+  });
+
   it("being closed cancels those who read, and is nobody's fault", async () => {
     const { ask, script, clock, events } = setup();
     const asked = ask("q");
@@ -414,9 +555,17 @@ describe("single-flight", () => {
     other.end();
     expect(await read(await second)).toEqual(["short"]);
     expect(policy.snapshot().entries).toBe(1);
+    void policy.clear();
+    // The first one's end takes nothing from the one that came after it.
+    const third = ask("q");
+    const running = (await script.next()).stream("third");
     source.end();
     await reader.next();
-    expect(await read(await ask("q"))).toEqual(["short"]);
+    const joined = ask("q");
+    running.end();
+    expect(await read(await third)).toEqual(["third"]);
+    expect(await read(await joined)).toEqual(["third"]);
+    expect(script.calls).toBe(3);
     await quiet();
   });
 
@@ -510,6 +659,7 @@ describe("single-flight", () => {
     const ends: BreakwaterEvent[] = [];
     ask.on((event) => event.type === "call-end" && ends.push(event));
     const asked = [await ask.full("q"), await ask.full("q")];
+    expect(asked[1]?.meta.firstTokenMs).toBe(0); // the answer has begun, whenever he reads it
     await Promise.all(asked.map(({ value }) => read(value)));
     expect(asked[0]?.meta).toMatchObject({ cache: "miss", model: "small", attempts: 1, firstTokenMs: 0 });
     expect(asked[1]?.meta).toMatchObject({ cache: "join", model: "small", attempts: 0 });

@@ -140,7 +140,7 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
       if (result.end === undefined) onComplete({ value: result.value, stream: false });
       else if (isStream(result.value)) {
         log = createSharedLog<Item>({ keepBytes, lagBytes: LAG * keepBytes });
-        void pump(log, result.value[Symbol.asyncIterator](), result.end);
+        void pump(log, result.value, result.end);
       }
       // Else a stream of another kind. It has one reader.
     }
@@ -161,9 +161,8 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
     const { call: who } = seat;
     const landed = outcome as Outcome<Res>;
     tell(seat);
-    if (landed.status === "answered" && log !== undefined && !who.aborted) return stream(seat, log);
+    if (landed.status === "answered" && log !== undefined) return stream(seat, log);
     leave(seat, who.reason);
-    if (who.aborted) return who.abortOutcome();
     if (landed.status !== "answered") return { ...landed, meta: who.meta };
     if (original) {
       if (landed.end !== undefined) who.onAbort((reason) => call.abort(reason));
@@ -211,14 +210,15 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
 
   async function pump(
     into: SharedLog<Item>,
-    from: AsyncIterator<unknown>,
+    from: AsyncIterable<unknown>,
     ended: Promise<Ending>,
   ): Promise<void> {
     try {
+      const items = from[Symbol.asyncIterator]();
       for (;;) {
         await into.room();
         if (over) return;
-        const step = await from.next();
+        const step = await items.next();
         if (over) return;
         if (step.done === true) break;
         into.append(...keep(step.value));
