@@ -30,7 +30,7 @@ export interface ErrorFacts {
   readonly message: string;
 }
 
-export interface ErrorClass {
+interface ErrorClass {
   readonly code: DeepSeekErrorCode;
   readonly fault: Fault;
   readonly retryable: boolean;
@@ -57,7 +57,7 @@ const BUSY = /overloaded|service_unavailable|too busy/i;
  * Error answers, the first rule that holds: by status, then type, then message. This is the only place in which they
  * are judged.
  */
-export const RULES: readonly Rule[] = [
+const RULES: readonly Rule[] = [
   {
     // Before RATE_LIMIT: some hosts say 429 to an empty account.
     when: (facts) => facts.status === 402 || NO_MONEY.test(facts.type) || NO_MONEY.test(facts.message),
@@ -96,7 +96,7 @@ export const RULES: readonly Rule[] = [
 ];
 
 /** Answers that are wrong under a status that says they are right. Before the first token all of them may be retried. */
-export const BROKEN: Readonly<Record<BrokenCode, { readonly says: string; readonly scope?: Scope }>> = {
+const BROKEN: Readonly<Record<BrokenCode, { readonly says: string; readonly scope?: Scope }>> = {
   EMPTY_BODY: { says: "answered 200 and nothing else" },
   EMPTY_RESPONSE: { says: "finished without content, reasoning or tool calls" },
   QUEUE_TIMEOUT: { says: "let the call wait in its queue, and gave it up" },
@@ -117,13 +117,13 @@ export type BrokenCode =
   | "WRONG_CONTENT_TYPE"
   | "TRANSPORT";
 
-export function classify(facts: ErrorFacts): ErrorClass {
+function classify(facts: ErrorFacts): ErrorClass {
   const { when: _, ...found } = RULES.find((rule) => rule.when(facts)) as Rule;
   return found;
 }
 
 /** "… which exceeds your concurrency limit of 25 …" */
-export function limitOf(message: string): number | undefined {
+function limitOf(message: string): number | undefined {
   const match = /concurrency limit of (\d{1,9})\b/i.exec(message);
   return match === null ? undefined : Number(match[1]);
 }

@@ -6,7 +6,7 @@ import type { DeepSeekUpstreamOptions } from "./upstream-options.ts";
 import { deepseekUpstream } from "./upstream.ts";
 
 /** One request that a fake fetch was asked for, waiting for the test to answer it. */
-export interface FakeRequest {
+interface FakeRequest {
   readonly url: string;
   readonly headers: Headers;
   readonly body: string;
@@ -17,7 +17,7 @@ export interface FakeRequest {
   reject(error: unknown): void;
 }
 
-export interface FakeBody {
+interface FakeBody {
   push(data: string | Uint8Array): void;
   end(): void;
   fail(error: unknown): void;

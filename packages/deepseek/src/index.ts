@@ -17,7 +17,7 @@ export {
   vllm,
 } from "./hosts.ts";
 export type { HandlerOptions, Principal } from "./http/handler.ts";
-export { type Part, recommended, type RecommendedOptions } from "./recommended.ts";
+export { type Part, recommended, type RecommendedOptions, type SharedStore } from "./recommended.ts";
 export type { Fetch } from "./transport.ts";
 export * from "./types.ts";
 export { deepseekUpstream } from "./upstream.ts";

@@ -1,11 +1,18 @@
-import { createClient, retry, timeout } from "@breakwater/core";
+import {
+  createClient,
+  createMemoryBreakerStore,
+  createMemoryPermitStore,
+  createMemoryRateLimitStore,
+  retry,
+  timeout,
+} from "@breakwater/core";
 import { createTestClock } from "@breakwater/testing";
 import { describe, expect, test } from "vitest";
 
 import { bench, completion, essence, readAll, sse, STREAM } from "./fake-fetch.test-help.ts";
 import { vllm } from "./hosts.ts";
 import { rawOf } from "./raw.ts";
-import { recommended } from "./recommended.ts";
+import { recommended, type SharedStore } from "./recommended.ts";
 import { deepseekUpstream } from "./upstream.ts";
 
 const second = deepseekUpstream({ host: vllm({ model: "mine" }) });
@@ -68,6 +75,30 @@ describe("recommended", () => {
     const policies = recommended({ cache: { ttl: "10m", staleIfError: "1d" }, fallback: second });
     expect(policies.map(({ kind }) => kind).slice(0, 4)).toEqual(["timeout", "fallback", "cache", "retry"]);
     expect(described().map(([kind]) => kind)).not.toContain("cache");
+  });
+
+  test("limits only when asked to, before anything is tried, and shares what a store keeps", () => {
+    const [breakers, permits, limits] = [
+      createMemoryBreakerStore(),
+      createMemoryPermitStore(),
+      createMemoryRateLimitStore(),
+    ];
+    const stores = { breaker: breakers, permit: permits, "rate-limit": limits };
+    const store = {
+      ...permits,
+      ...breakers,
+      ...limits,
+      decide: (ask: { kind: keyof typeof stores }) =>
+        (stores[ask.kind].decide as (ask: unknown) => unknown)(ask),
+    } as unknown as SharedStore;
+    const policies = recommended({ store, rateLimit: { limits: { requests: { limit: 1, per: "1m" } } } });
+    expect(policies.map((policy) => [policy.kind, policy.name]).slice(1, 5)).toEqual([
+      ["rate-limit", "rate-limit"],
+      ["retry", "retry"],
+      ["circuit-breaker", "deepseek"],
+      ["bulkhead", "deepseek"],
+    ]);
+    for (const i of [1, 3, 4]) expect(policies[i]?.describe?.()).toMatchObject({ store });
   });
 
   test.each([

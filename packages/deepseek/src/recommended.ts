@@ -1,4 +1,5 @@
 import {
+  type BreakerStore,
   bulkhead,
   type BulkheadOptions,
   cache,
@@ -8,7 +9,11 @@ import {
   ConfigError,
   fallback as fallBackOn,
   type Outcome,
+  type PermitStore,
   type Policy,
+  rateLimit,
+  type RateLimitOptions,
+  type RateLimitStore,
   readOptions,
   retry,
   type RetryOptions,
@@ -24,6 +29,9 @@ import type { ChatAnswer, ChatRequest } from "./types.ts";
 /** A part of `recommended()`: options that change its defaults, a policy to put in its place, or `false` to leave it out. */
 export type Part<Options> = Partial<Options> | Policy | false;
 
+/** A store that can do all that the guards ask for. */
+export type SharedStore = BreakerStore & PermitStore & RateLimitStore;
+
 export interface RecommendedOptions {
   /** Whether somebody waits for the answer. In `batch` a call may use up DeepSeek's whole queue. @default "interactive" */
   readonly profile?: "interactive" | "batch" | undefined;
@@ -31,10 +39,14 @@ export interface RecommendedOptions {
   readonly fallback?: Target<ChatRequest, ChatAnswer> | undefined;
   /** Which host it is for; see `HostProfile.earlyHeaders`. @default "deepseek" */
   readonly host?: HostName | HostProfile | undefined;
+  /** Where limits, circuits and permits are kept, to share them with other processes. @default this process */
+  readonly store?: SharedStore | undefined;
   /** Over all attempts. */
   readonly timeout?: Part<TimeoutOptions> | undefined;
   /** @default none */
   readonly cache?: CacheOptions<ChatRequest, ChatAnswer> | Policy | false | undefined;
+  /** Your own limits, over all attempts. @default none */
+  readonly rateLimit?: RateLimitOptions<ChatRequest> | Policy | false | undefined;
   readonly retry?: Part<RetryOptions<ChatRequest, ChatAnswer>> | undefined;
   readonly circuitBreaker?: Part<CircuitBreakerOptions<ChatRequest>> | undefined;
   readonly bulkhead?: Part<BulkheadOptions<ChatRequest>> | undefined;
@@ -51,6 +63,7 @@ export interface RecommendedOptions {
  * | `timeout` | total 10 min (30 min in batch), overall 1 h | DeepSeek gives a queued call up after 10 min; 64K tokens of thinking take ten more |
  * | `fallback` | none | only you know whom else your data may go to |
  * | `cache` | none | answers are not deterministic; `{ ttl: "10m" }` keeps them per tenant |
+ * | `rateLimit` | none | DeepSeek has no limit per minute; tenants of yours may: `{ limits, key: (_, call) => call.tenant }` |
  * | `retry` | 3 attempts, full jitter, Retry-After honoured | as many as the SDK makes; an empty answer is asked for once more only |
  * | `circuitBreaker` | per model; opens at 90 % failures, with a fallback at 50 % and at a 402 | with nowhere else to go, an open breaker makes an empty evening of a half-bad one |
  * | `bulkhead` | 500 at once, 2000 more wait up to 30 s | DeepSeek's limit for its smaller account, so that its 429s do not come first |
@@ -73,19 +86,27 @@ export function recommended(options: RecommendedOptions = {}): readonly Policy<C
   const reader = readOptions("recommended", options);
   const profile = reader.oneOf("profile", ["interactive", "batch"], "interactive");
   const to = reader.raw<Target<ChatRequest, ChatAnswer>>("fallback");
-  const { earlyHeaders } = profileOf(reader.raw("host"));
+  const { earlyHeaders, name = "deepseek" } = profileOf(reader.raw("host"));
+  const store = reader.raw<SharedStore>("store");
+  // Named after the host, which is what they know something of: refusals say it, and a shared store keeps hosts apart.
+  const kept = store === undefined ? {} : { store };
+  const shared = { name, ...kept };
   const batch = profile === "batch";
   const several = to !== undefined;
   const part = <O>(
-    name: keyof RecommendedOptions,
+    option: keyof RecommendedOptions,
     defaults: O,
     make: (options: O) => Policy,
-  ): readonly Policy[] => resolve(name, reader.raw<Part<O>>(name), defaults, make);
+  ): readonly Policy[] => resolve(option, reader.raw<Part<O>>(option), defaults, make);
 
   /** A part that is there only when it is asked for. */
-  const only = <O>(name: keyof RecommendedOptions, make: (options: O) => Policy): readonly Policy[] => {
-    const given = reader.raw<O | Policy | false>(name);
-    return given === undefined ? [] : resolve(name, given, {} as O, make);
+  const only = <O>(
+    option: keyof RecommendedOptions,
+    defaults: Partial<O>,
+    make: (options: O) => Policy,
+  ): readonly Policy[] => {
+    const given = reader.raw<O | Policy | false>(option);
+    return given === undefined ? [] : resolve(option, given, defaults as O, make);
   };
 
   const policies = [
@@ -95,12 +116,17 @@ export function recommended(options: RecommendedOptions = {}): readonly Policy<C
       timeout,
     ),
     ...(several ? [fallBackOn<ChatRequest, ChatAnswer>({ to })] : []),
-    ...only<CacheOptions<ChatRequest, ChatAnswer>>("cache", cache),
+    ...only<CacheOptions<ChatRequest, ChatAnswer>>("cache", {}, cache),
+    ...only<RateLimitOptions<ChatRequest>>("rateLimit", kept, rateLimit),
     ...part<RetryOptions<ChatRequest, ChatAnswer>>("retry", { attempts: 3, when: worthAnother }, retry),
-    ...part<CircuitBreakerOptions<ChatRequest>>("circuitBreaker", breakerDefaults(several), circuitBreaker),
+    ...part<CircuitBreakerOptions<ChatRequest>>(
+      "circuitBreaker",
+      { ...shared, ...breakerDefaults(several) },
+      circuitBreaker,
+    ),
     ...part<BulkheadOptions<ChatRequest>>(
       "bulkhead",
-      { concurrency: 500, queue: 2_000, maxWait: "30s" },
+      { ...shared, concurrency: 500, queue: 2_000, maxWait: "30s" },
       bulkhead,
     ),
     ...part<TimeoutOptions>(

@@ -124,6 +124,7 @@ async function ask(
   const forget = call.onAbort(() => void source.return());
   const failure = await source.begin();
   forget();
+  if (call.aborted) return call.abortOutcome();
   if (failure !== undefined) {
     void source.return();
     return fail(failure);

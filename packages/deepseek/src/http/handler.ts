@@ -67,9 +67,12 @@ export function createHandler(
     // The client may leave in two ways: its request is aborted, or nobody reads the answer any more.
     const leaving = new AbortController();
     const leave = (reason: unknown): void => leaving.abort(reason);
-    if (request.signal.aborted) leave(request.signal.reason);
-    request.signal.addEventListener("abort", () => leave(request.signal.reason), { once: true });
+    const { signal } = request;
+    const onAbort = (): void => leave(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
     const asked = client.outcome(parsed, callOptions(request, principal, leaving.signal));
+    void ended(asked).then(() => signal.removeEventListener("abort", onAbort));
 
     if (parsed.stream !== true) return jsonResponse(await asked);
     const outcome = await orLate(asked);
@@ -121,6 +124,12 @@ const ROUTES = [
   { path: /^(\/v1)?\/chat\/completions\/?$/, method: "POST" },
   { path: /^(\/v1)?\/models\/?$/, method: "GET" },
 ] as const;
+
+/** When nothing is left to be ended. */
+async function ended(asked: MaybePromise<Outcome<ChatAnswer>>): Promise<void> {
+  const outcome = await asked;
+  if (outcome.status === "answered") await outcome.end;
+}
 
 function callOptions(request: Request, principal: Principal | undefined, signal: AbortSignal): CallOptions {
   const callId = request.headers.get("x-request-id");

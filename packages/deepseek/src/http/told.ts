@@ -51,7 +51,7 @@ export function tell(outcome: Failed | Refused, audience: Audience): Told {
 }
 
 /** The same for an error that is thrown in the middle of a stream. */
-export function tellError(error: unknown, audience: Audience): Told {
+function tellError(error: unknown, audience: Audience): Told {
   return audience === "guest"
     ? { ...ofError(error), message: guestMessage(ofError(error), error) }
     : ofError(error);
