@@ -3,12 +3,13 @@ import { request as send, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import type { DeepSeekFetch } from "@breakwater/deepseek";
+import { errors } from "@breakwater/express";
 import { type Simulator, type SimulatorOptions, startSimulator } from "@breakwater/simulator";
 import type { Express } from "express";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 
 import * as before from "./app-before.ts";
-import * as after from "./app.ts";
+import { createApp as createBareApp } from "./app.ts";
 
 // The app keeps its fetch to itself; the tests look at what it holds.
 const fetches = vi.hoisted(() => [] as DeepSeekFetch[]);
@@ -25,6 +26,11 @@ vi.mock(import("@breakwater/deepseek"), async (original) => {
 });
 const inFlight = (): number =>
   fetches.flatMap((one) => one.snapshot()).reduce((sum, snapshot) => sum + snapshot.inFlight, 0);
+
+/** As main.ts makes it. */
+const after = {
+  createApp: (...args: Parameters<CreateApp>): Express => createBareApp(...args).use(errors()),
+};
 
 type CreateApp = (options: { apiKey: string; baseURL: string }) => Express;
 
@@ -150,6 +156,11 @@ describe("an answer that breaks off", () => {
   });
 });
 
+test("without errors(), too, half an answer is never shown as a whole one", async () => {
+  const { url } = await start(createBareApp, { faults: [{ action: "truncate_clean;tokens=20" }] });
+  await expect(ask(url)).rejects.toThrow(/terminated|fetch failed/);
+});
+
 test("a refused key is nobody else's business", async () => {
   const { url, simulator } = await start(after.createApp, { faults: [{ action: "401" }] });
   const text = await ask(url);
@@ -176,7 +187,9 @@ test("the page is served", async () => {
 
 describe("the diff in the README", () => {
   const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
-  const lines = (/```diff\n(.*?)```/s.exec(read("../README.md"))?.[1] ?? "").split("\n").slice(0, -1);
+  const diffOf = (page: string): string[] =>
+    (/```diff\n(.*?)```/s.exec(read(page))?.[1] ?? "").split("\n").slice(0, -1);
+  const lines = diffOf("../README.md");
   const without = (sign: string): string =>
     lines
       .filter((line) => !line.startsWith(sign))
@@ -188,8 +201,14 @@ describe("the diff in the README", () => {
     expect(without("-")).toBe(read("app.ts"));
   });
 
-  test("adds five lines, and takes nothing away", () => {
-    expect(lines.filter((line) => line.startsWith("+"))).toHaveLength(5);
+  test("adds four lines, and takes nothing away", () => {
+    expect(lines.filter((line) => line.startsWith("+"))).toHaveLength(4);
     expect(lines.filter((line) => line.startsWith("-"))).toHaveLength(0);
+  });
+
+  test.each(["../../../README.md", "../../../README.zh-CN.md"])("is what %s shows a part of", (page) => {
+    const added = (diff: string[]): string[] => diff.filter((line) => line.startsWith("+"));
+    expect(added(diffOf(page))).toEqual(added(lines));
+    expect(diffOf(page).filter((line) => !lines.includes(line))).toEqual([]);
   });
 });

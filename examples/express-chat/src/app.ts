@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 
 import { deepseekFetch } from "@breakwater/deepseek";
-import { breakwater, errors } from "@breakwater/express";
+import { breakwater } from "@breakwater/express";
 import express, { type Express } from "express";
 import OpenAI from "openai";
 
@@ -25,6 +25,5 @@ export function createApp({ apiKey, baseURL }: { apiKey: string; baseURL: string
     for await (const chunk of stream) res.write(chunk.choices[0]?.delta.content ?? "");
     res.end();
   });
-  app.use(errors());
   return app;
 }

@@ -1,4 +1,4 @@
-import { drain } from "@breakwater/express";
+import { drain, errors } from "@breakwater/express";
 
 import { createApp } from "./app.ts";
 
@@ -20,7 +20,8 @@ async function upstream(): Promise<{ apiKey: string; baseURL: string }> {
 }
 
 const port = Number(process.env["PORT"] ?? 3000);
-const server = createApp(await upstream()).listen(port, "127.0.0.1", () => {
+const app = createApp(await upstream()).use(errors());
+const server = app.listen(port, "127.0.0.1", () => {
   console.log(`chat at http://127.0.0.1:${port}`);
 });
 process.once("SIGINT", () => {
