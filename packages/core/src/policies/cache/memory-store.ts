@@ -29,7 +29,7 @@ interface Record {
 /** What a record costs beside its key and its value. */
 const OVERHEAD = 200;
 
-export const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
+export const DEFAULT_MAX_BYTES: number = 64 * 1024 * 1024;
 
 /**
  * Answers in this process, bounded in bytes: the least recently used go first. Keys are kept as they are, in the clear,

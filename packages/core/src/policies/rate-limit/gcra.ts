@@ -22,7 +22,7 @@ export class Bucket {
   #taken: number;
   #lastFull: number;
 
-  constructor(rate: Rate, now: number, available = rate.burst) {
+  constructor(rate: Rate, now: number, available: number = rate.burst) {
     this.#rate = rate;
     this.#since = now;
     this.#taken = rate.burst - available;

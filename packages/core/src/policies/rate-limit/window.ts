@@ -28,7 +28,7 @@ export class SlidingWindow {
   readonly #entries: Entry[] = [];
   #used = 0;
 
-  constructor(rate: WindowRate, now: number, available = rate.limit) {
+  constructor(rate: WindowRate, now: number, available: number = rate.limit) {
     this.#rate = rate;
     this.take(rate.limit - available, now);
   }
