@@ -14,7 +14,7 @@ export interface ArrivalOptions {
 }
 
 /** How often a user asks in an evening. */
-export const CALLS_PER_USER = 3;
+export const CALLS_PER_USER = 2;
 
 /**
  * Arrivals of an open loop: they come when they come, whether or not those before them have been answered. A closed
@@ -47,7 +47,16 @@ function momentOf(share: number): number {
   return (low + high) / 2;
 }
 
-const TOPICS = ["a letter", "this error", "the minutes", "a recipe", "my essay", "the contract", "a test", "a poem"];
+const TOPICS = [
+  "a letter",
+  "this error",
+  "the minutes",
+  "a recipe",
+  "my essay",
+  "the contract",
+  "a test",
+  "a poem",
+];
 const WISHES = ["Explain", "Shorten", "Translate", "Improve", "Summarise", "Check", "Continue", "Compare"];
 
 /** No two are alike, since the answer follows from the question and must be told from everybody else's. */

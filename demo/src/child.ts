@@ -37,7 +37,9 @@ export function startChild<Ready>({ program, config, timeScale }: ChildOptions):
   children.add(child);
 
   let complaint = "";
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => (complaint = (complaint + text).slice(-2_000)));
+  child.stderr
+    ?.setEncoding("utf8")
+    .on("data", (text: string) => (complaint = (complaint + text).slice(-2_000)));
 
   const waiting: { resolve: (value: unknown) => void; reject: (reason: Error) => void }[] = [];
   const answer = <Reply>(): Promise<Reply> =>

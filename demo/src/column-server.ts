@@ -33,6 +33,8 @@ export async function serveColumn({ ask, complain, use = [] }: Column): Promise<
     res.end();
   });
   const server = app.listen(0, "127.0.0.1");
+  // Longer than any pause between two questions: a socket that dies of age would be an error nobody made.
+  server.keepAliveTimeout = 120_000;
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
     server.once("error", reject);

@@ -1,4 +1,6 @@
-import type { Scenario, ScenarioPhase } from "@breakwater/simulator";
+import type { LengthSettings, Scenario, ScenarioPhase } from "@breakwater/simulator";
+
+import { BACKGROUND } from "./bands.ts";
 
 export const severities = ["light", "evening", "hopeless"] as const;
 export type Severity = (typeof severities)[number];
@@ -19,32 +21,35 @@ const durationMs = 8 * minute;
 // THE MACHINE, the same on all three evenings.
 //
 // Users ask `deepseek-v4-pro` without thinking. A single stream runs at 110 tokens a second, at full load at half of
-// that; answers are log-normal around 180 tokens, 215 in the mean. On 24 slots that is 6 answers a second at full
-// load. 500 users who ask three times in eight minutes bring 3 a second, and 4 at the height of the evening: the
-// machine is two thirds busy when nothing is wrong with it.
-const capacity = { slots: 24, queue: 200, keepAliveMs: 12 * second, queueTimeoutMs: 10 * minute };
+// that; answers are log-normal around 90 tokens, a paragraph, and 108 in the mean. On 12 slots that is 5 answers a second
+// at full load. 500 users who ask twice in eight minutes bring 2 a second, and 3 at the height of the evening: the
+// machine is half busy when nothing is wrong with it.
+const capacity = { slots: 12, queue: 150, keepAliveMs: 12 * second, queueTimeoutMs: 10 * minute };
+
+/** How long answers are, at both hosts. */
+export const TEXT: LengthSettings = { contentMedian: 90, sigma: 0.6 };
 
 /**
  * Streams that break. Nobody publishes rates; users report a few per cent of long streams that stall without a byte
  * or an error, about as many that end cleanly in the middle, and answers that finish with
- * `insufficient_system_resource`. The place is drawn from 1 to 180 tokens, the median answer. ISR comes half of the
+ * `insufficient_system_resource`. The place is drawn from 1 to 90 tokens, the median answer. ISR comes half of the
  * time before any token. Resets are reported less often than clean ends.
  */
 function brokenStreams(fromMs: number, toMs: number, rate: number): ScenarioPhase {
   const percent = (share: number): string => `${Number((100 * share * rate).toFixed(2))} %`;
   return {
-    name: "broken streams",
+    name: BACKGROUND,
     fromMs,
     toMs,
     note:
       `${percent(0.03)} stall for ever in the middle, ${percent(0.02)} end cleanly in the middle, ${percent(0.03)} finish with ` +
       `insufficient_system_resource (half of them before any token), ${percent(0.005)} are reset.`,
     faults: [
-      { id: "stall", match: { probability: 0.03 * rate }, action: "stall_after;tokens=1..180" },
-      { id: "cut", match: { probability: 0.02 * rate }, action: "truncate_clean;tokens=1..180" },
+      { id: "stall", match: { probability: 0.03 * rate }, action: "stall_after;tokens=1..90" },
+      { id: "cut", match: { probability: 0.02 * rate }, action: "truncate_clean;tokens=1..90" },
       { id: "isr-early", match: { probability: 0.015 * rate }, action: "isr;tokens=0" },
-      { id: "isr-late", match: { probability: 0.015 * rate }, action: "isr;tokens=1..180" },
-      { id: "reset", match: { probability: 0.005 * rate }, action: "reset_mid_stream;tokens=0..180" },
+      { id: "isr-late", match: { probability: 0.015 * rate }, action: "isr;tokens=1..90" },
+      { id: "reset", match: { probability: 0.005 * rate }, action: "reset_mid_stream;tokens=0..90" },
     ],
   };
 }
@@ -76,22 +81,23 @@ const evening: Scenario = {
       name: "queue",
       fromMs: 1 * minute,
       toMs: 3 * minute,
-      capacity: { slots: 5 },
+      capacity: { slots: 2 },
       note:
-        "Four fifths of the machine go to somebody else. Requests get 200 at once, then a keep-alive every 12 s (seen in " +
-        "packet captures) while they wait, up to a minute and a half; what finds 200 others waiting gets a 503. Waits of " +
+        "Five sixths of the machine go to somebody else. Requests get 200 at once, then a keep-alive every 12 s (seen in " +
+        "packet captures) while they wait, for more than a minute; what finds 150 others waiting gets a 503. Waits of " +
         "minutes were normal in January and February of 2025.",
     },
-    burst(3 * minute + 20 * second, 3 * minute + 40 * second, 0.6),
-    burst(4 * minute, 4 * minute + 20 * second, 0.6),
+    burst(3 * minute + 50 * second, 4 * minute + 10 * second, 0.6),
+    burst(4 * minute + 30 * second, 4 * minute + 50 * second, 0.6),
     {
       name: "429",
-      fromMs: 4 * minute + 40 * second,
-      toMs: 5 * minute + 40 * second,
-      concurrency: 7,
+      fromMs: 5 * minute + 10 * second,
+      toMs: 6 * minute + 10 * second,
+      concurrency: 25,
       note:
-        "The account's limit falls with its balance, and more than 7 at once get 429. Limits of 5, 7, 17, 20, 25 and 39 " +
-        "are reported; 7 is the largest that is felt here, where 9 are in flight.",
+        "The account's limit falls with its balance, and what exceeds it gets 429. Limits of 5, 7, 17, 20, 25 and 39 are " +
+        "reported; 25 is the one whose message is known in full. About 5 are in flight here as long as none of them hangs: " +
+        "a stream counts from its request until its end, so those that stall and are not given up fill the limit.",
     },
     brokenStreams(1 * minute, 7 * minute, 1),
   ],
@@ -121,7 +127,7 @@ const hopeless: Scenario = { name: "hopeless", capacity, phases: [outage] };
 // A second host with the same model: a third-party one, whose single streams are reported at 112 tokens a second and
 // whose first tokens come after 0.9 s. It has room for everybody and troubles of its own: one request in a hundred is
 // refused, and a sixth of DeepSeek's broken streams.
-const secondCapacity = { slots: 64, queue: 200, prefillMs: 900 };
+const secondCapacity = { slots: 32, queue: 150, prefillMs: 900 };
 const mild: Scenario = {
   name: "second-host",
   capacity: secondCapacity,
@@ -144,7 +150,7 @@ export const evenings: Readonly<Record<Severity, Evening>> = {
     second: mild,
   },
   evening: {
-    summary: "a queue of minutes, two bursts of 503, an account limit of 7, 8.5 % broken streams",
+    summary: "a queue of minutes, two bursts of 503, an account limit of 25, 8.5 % broken streams",
     durationMs,
     deepseek: evening,
     second: mild,

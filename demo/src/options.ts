@@ -30,7 +30,7 @@ differ in one thing: how they call it. Offline: DeepSeek is a simulator on this 
   --columns A,B       ${compared.join(", ")}
                       (default all of them)
   --ablate            instead: recommended() with each of its policies left out once
-  --users N           how many users ask, three times each  (default 500: the evening is made for them)
+  --users N           how many users ask, twice each  (default 500: the evening is made for them)
   --seed N            another evening of the same kind  (default 1)
   --time-scale X      real seconds for a second of the evening, for all clocks of all sides  (default 0.1)
   --report FILE       writes the figures as JSON
@@ -52,7 +52,11 @@ export function readOptions(args: readonly string[]): Options {
     columns: values.ablate === true ? ablations : readColumns(values.columns),
     users: readNumber("--users", values.users ?? "500", { min: 1, max: 5_000, whole: true, example: "500" }),
     seed: readNumber("--seed", values.seed ?? "1", { min: 0, max: 2 ** 31 - 1, whole: true, example: "7" }),
-    timeScale: readNumber("--time-scale", values["time-scale"] ?? "0.1", { min: 0.01, max: 1, example: "0.1" }),
+    timeScale: readNumber("--time-scale", values["time-scale"] ?? "0.1", {
+      min: 0.01,
+      max: 1,
+      example: "0.1",
+    }),
     report: readFile("--report", values.report, "figures.json"),
     picture: readFile("--picture", values.picture, "evening.svg"),
     markdown: values.markdown === true,
@@ -85,7 +89,8 @@ function parse(args: readonly string[]) {
 
 function oneOf<T extends string>(name: string, given: string, allowed: readonly T[]): T {
   const found = allowed.find((one) => one === given);
-  if (found === undefined) throw new UsageError(`${name}: got "${given}"; it is one of ${allowed.join(", ")}.`);
+  if (found === undefined)
+    throw new UsageError(`${name}: got "${given}"; it is one of ${allowed.join(", ")}.`);
   return found;
 }
 
@@ -106,10 +111,13 @@ function readNumber(name: string, given: string, { min, max, whole = false, exam
   const value = given.trim() === "" ? Number.NaN : Number(given);
   if (value >= min && value <= max && (!whole || Number.isInteger(value))) return value;
   const kind = whole ? "a whole number" : "a number";
-  throw new UsageError(`${name}: got "${given}"; it is ${kind} from ${min} to ${max}, for example ${example}.`);
+  throw new UsageError(
+    `${name}: got "${given}"; it is ${kind} from ${min} to ${max}, for example ${example}.`,
+  );
 }
 
 function readFile(name: string, given: string | undefined, example: string): string | undefined {
-  if (given?.trim() === "") throw new UsageError(`${name}: the name of a file is missing, for example ${example}.`);
+  if (given?.trim() === "")
+    throw new UsageError(`${name}: the name of a file is missing, for example ${example}.`);
   return given;
 }

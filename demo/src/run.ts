@@ -9,7 +9,7 @@ import { type Child, startChild } from "./child.ts";
 import type { ClockCheck } from "./clock-check.ts";
 import type { ColumnFindings, ColumnReady } from "./column-process.ts";
 import { type ColumnName, columns } from "./columns/index.ts";
-import type { Evening } from "./evening.ts";
+import { type Evening, TEXT } from "./evening.ts";
 import { type Lag, meterLag, worstLag } from "./lag.ts";
 import type { SimulatorFindings, SimulatorReady } from "./simulator-process.ts";
 
@@ -119,7 +119,8 @@ function browserOf(
   { seed, timeScale }: RunOptions,
   now: () => number,
 ): BrowserOptions {
-  const verify: BrowserOptions["verify"] = (request, received) => verifyText(request, received, { seed });
+  const verify: BrowserOptions["verify"] = (request, received) =>
+    verifyText(request, received, { ...TEXT, seed });
   return { url, dispatcher, now, timeScale, cutOffMs: CUT_OFF_MS, verify };
 }
 
@@ -143,6 +144,8 @@ async function takeDown(stand: Stand): Promise<{ attempts: readonly Attempt[]; l
   await sleep(200);
   const findings = await Promise.all(hosts.map((host) => host.ask<SimulatorFindings>("finish")));
   for (const host of hosts) host.stop();
-  const attempts = findings.flatMap((found) => found.attempts).filter(({ scope }) => scope.startsWith("call-"));
+  const attempts = findings
+    .flatMap((found) => found.attempts)
+    .filter(({ scope }) => scope.startsWith("call-"));
   return { attempts, lag: worstLag([lag, ...findings.map((found) => found.lag)]) };
 }

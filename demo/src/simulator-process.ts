@@ -2,6 +2,7 @@
 import { type Attempt, type Scenario, startSimulator } from "@breakwater/simulator";
 
 import { childConfig, serveParent } from "./child.ts";
+import { TEXT } from "./evening.ts";
 import { type Lag, meterLag } from "./lag.ts";
 
 export interface SimulatorConfig {
@@ -21,8 +22,9 @@ export interface SimulatorFindings {
 }
 
 const { seed, timeScale, scenario } = childConfig<SimulatorConfig>();
-// Ten real milliseconds between two writes to a stream: a tenth of a second of the evening, five tokens or so.
-const simulator = await startSimulator({ seed, timeScale, tickMs: 10, attemptLogSize: 100_000 });
+// Real milliseconds between two writes to a stream. At the usual scale a fifth of a second of the evening, ten to twenty
+// tokens: the processor of one machine has to stand for the servers, the clients and DeepSeek.
+const simulator = await startSimulator({ seed, timeScale, tickMs: 20, text: TEXT, attemptLogSize: 100_000 });
 const lag = meterLag();
 const ready: SimulatorReady = { url: simulator.url, key: simulator.key };
 serveParent(ready, {

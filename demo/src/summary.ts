@@ -40,7 +40,9 @@ export function summarize({ column, calls, attempts }: ColumnResult, durationMs:
   const correct = by("correct");
   const hung = by("hung");
   const verified = new Set(correct.map(({ id }) => id));
-  const firstTokens = calls.flatMap((call) => call.firstTokenMs ?? (call.end === "hung" ? durations([call]) : []));
+  const firstTokens = calls.flatMap(
+    (call) => call.firstTokenMs ?? (call.end === "hung" ? durations([call]) : []),
+  );
   return {
     column,
     calls: calls.length,

@@ -1,3 +1,4 @@
+import type { ChatRequest } from "@breakwater/deepseek";
 import type { RequestHandler } from "express";
 
 /** One question as every column gets it. */
@@ -32,7 +33,7 @@ export interface Column {
 export const MODEL = "deepseek-v4-pro";
 
 /** The body of the request, the same for all. */
-export function bodyOf({ id, prompt }: Question) {
+export function bodyOf({ id, prompt }: Question): ChatRequest & { readonly model: string } {
   return {
     model: MODEL,
     messages: [
@@ -41,5 +42,5 @@ export function bodyOf({ id, prompt }: Question) {
     ],
     thinking: { type: "disabled" },
     user_id: id,
-  } satisfies object;
+  };
 }
