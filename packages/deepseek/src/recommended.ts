@@ -79,7 +79,7 @@ export interface RecommendedOptions {
  * import { deepseekUpstream, recommended } from "@breakwater/deepseek";
  *
  * const policies = recommended({ retry: { attempts: 2 }, circuitBreaker: false });
- * policies.map((policy) => policy.kind) // => ["timeout", "retry", "bulkhead", "timeout"]
+ * policies.map((policy) => policy.kind); // => ["timeout", "retry", "bulkhead", "timeout"]
  * const ask = createClient(deepseekUpstream({ apiKey: "sk-…" }), ...policies);
  */
 export function recommended(options: RecommendedOptions = {}): readonly Policy<ChatRequest, ChatAnswer>[] {

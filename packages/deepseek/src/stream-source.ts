@@ -127,7 +127,7 @@ export function createChunkSource(
       result = await reader.read();
     } catch (error) {
       over = true;
-      if (stopped || finish !== undefined) return;
+      if (stopped || done || finish !== undefined) return;
       failure = transportFailure(error, { ...context, spent: events > 0 });
       return;
     }

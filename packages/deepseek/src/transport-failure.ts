@@ -4,7 +4,7 @@ import { brokenFailure, type Failure, type FailureContext } from "./classify.ts"
 
 /** What a `fetch` throws when the network, not its caller, is at fault. */
 const NETWORK =
-  /fetch failed|failed to fetch|load failed|network|terminated|socket|connect|reset|closed|aborted/i;
+  /^(fetch failed|failed to fetch|load failed|network ?error|network connection|terminated|error sending request|connection|socket|other side closed|unable to connect)/i;
 
 /** A throw of `fetch`, or of reading its body. What is a mistake of the caller's is thrown on as it is. */
 export function transportFailure(error: unknown, context: FailureContext): Failure {

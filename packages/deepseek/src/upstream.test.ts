@@ -475,7 +475,7 @@ describe("the network", () => {
   );
 
   test("is not what a mistake in a given fetch is: that is thrown as it is", async () => {
-    const mistake = new TypeError("Cannot read properties of undefined (reading 'x')");
+    const mistake = new TypeError("Cannot read properties of undefined (reading 'connect')");
     const { outcome } = bench({ fetch: () => Promise.reject(mistake) });
     expect(await outcome()).toMatchObject({ status: "failed", fault: "caller", error: mistake });
   });
