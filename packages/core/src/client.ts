@@ -39,6 +39,7 @@ export interface TargetWithSettings<Req, Res> extends Settings {
  * @throws ConfigError when a policy cannot work over this upstream.
  *
  * @example
+ * ```ts
  * import { createClient, retry, timeout, upstream } from "@breakwater/core";
  *
  * const ask = createClient(
@@ -46,7 +47,8 @@ export interface TargetWithSettings<Req, Res> extends Settings {
  *   timeout({ total: "10s" }),
  *   retry({ attempts: 3 }),
  * );
- * await ask("Ada") // => "hello Ada"
+ * await ask("Ada"); // => "hello Ada"
+ * ```
  */
 export function createClient<Req, Res>(
   target: Target<Req, Res> | TargetWithSettings<Req, Res>,

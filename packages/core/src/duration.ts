@@ -12,9 +12,11 @@ const UNITS: Record<Unit, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, 
  * @throws ConfigError naming `where` when it is not one; NaN, which an unset environment variable becomes, is said so.
  *
  * @example
+ * ```ts
  * import { milliseconds } from "@breakwater/core";
  *
- * milliseconds("1.5m") // => 90000
+ * milliseconds("1.5m"); // => 90000
+ * ```
  */
 export function milliseconds(given: unknown, where = "duration"): number {
   const ms = typeof given === "string" ? parse(given) : given;

@@ -18,10 +18,12 @@ export interface BreakwaterErrorOptions {
  * What every error of ours is. `code` is stable and for programs, the message is for people.
  *
  * @example
+ * ```ts
  * import { BreakwaterError, ConfigError } from "@breakwater/core";
  *
  * const error: unknown = new ConfigError("retry: attempts must be a whole number of at least 1, got 0.");
- * BreakwaterError.isInstance(error) // => true
+ * BreakwaterError.isInstance(error); // => true
+ * ```
  */
 export class BreakwaterError extends Error {
   override readonly name: string = "BreakwaterError";

@@ -35,10 +35,12 @@ export interface Pipeline extends Omit<Policy, "describe" | "snapshot" | "update
  * the outermost.
  *
  * @example
+ * ```ts
  * import { createPipeline, retry } from "@breakwater/core";
  *
  * const guarded = createPipeline(retry({ attempts: 2 }));
- * await guarded.execute(({ signal }) => Promise.resolve(signal.aborted)) // => false
+ * await guarded.execute(({ signal }) => Promise.resolve(signal.aborted)); // => false
+ * ```
  */
 export function createPipeline(...given: readonly (Policy | Settings)[]): Pipeline {
   const [first, ...others] = given;

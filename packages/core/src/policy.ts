@@ -76,6 +76,7 @@ export function isGuard(policy: Policy): policy is GuardPolicy<Any> {
  * failure can never hide it from a breaker further in: the mistake has nowhere to be written.
  *
  * @example
+ * ```ts
  * import { createPipeline, guard } from "@breakwater/core";
  *
  * const weekends = guard("weekends", {
@@ -83,7 +84,8 @@ export function isGuard(policy: Policy): policy is GuardPolicy<Any> {
  *   admit: (call) => (call.tenant === "intern" ? { by: "weekends", code: "CLOSED" } : undefined),
  * });
  * const outcome = await createPipeline(weekends).outcome(() => "hello", { tenant: "intern" });
- * outcome.status // => "refused"
+ * outcome.status; // => "refused"
+ * ```
  */
 export function guard<Req = Any, Ask = Any, Reply = Any>(
   kind: string,

@@ -73,9 +73,11 @@ export function verdictOfError(error: unknown): Verdict {
  * How an HTTP status counts. 429 is load, not sickness; 408, 409 and 5xx may pass; the rest of 4xx is the caller's.
  *
  * @example
+ * ```ts
  * import { verdictOfStatus } from "@breakwater/core";
  *
- * verdictOfStatus(429) // => { fault: "overload", retryable: true }
+ * verdictOfStatus(429); // => { fault: "overload", retryable: true }
+ * ```
  */
 export function verdictOfStatus(status: number): Verdict {
   if (status === 429) return { fault: "overload", retryable: true };

@@ -19,10 +19,12 @@ export interface FunctionContext {
  * answered with at its first item and ends at its last.
  *
  * @example
+ * ```ts
  * import { createClient, retry, upstream } from "@breakwater/core";
  *
  * const ask = createClient(upstream(async (question: string) => `${question}? 42.`), retry());
- * await ask("What is the answer") // => "What is the answer? 42."
+ * await ask("What is the answer"); // => "What is the answer? 42."
+ * ```
  */
 export function upstream<Req, Res>(
   f: (request: Req, context: FunctionContext) => MaybePromise<Res>,

@@ -15,11 +15,13 @@ import type { Request, RequestHandler } from "express";
  * the browser leaves and knows tenant, deadline, priority and call id. Use it first.
  *
  * @example
+ * ```ts
  * import { breakwater } from "@breakwater/express";
  * import express from "express";
  *
  * const app = express();
  * app.use(breakwater({ tenant: (req) => req.get("x-team"), deadline: "2m" }));
+ * ```
  */
 export function breakwater(options: ContextOptions<Request> = {}): RequestHandler {
   return (req, res, next) => openContext(req, res, options, () => next());
@@ -33,12 +35,14 @@ export type ToRequest<Req> = (req: Request) => MaybePromise<Req>;
  * errors are answered as problem+json; any other error goes to your error middleware as it is.
  *
  * @example
+ * ```ts
  * import { createClient, upstream } from "@breakwater/core";
  * import { respond } from "@breakwater/express";
  * import express from "express";
  *
  * const greet = createClient(upstream(async (name: string) => ({ text: `hello ${name}` })));
  * express().get("/greet/:name", respond(greet, (req) => String(req.params["name"])));
+ * ```
  */
 export function respond<Req, Res>(
   client: Pick<Client<Req, Res>, "outcome">,
@@ -66,11 +70,13 @@ export function respond<Req, Res>(
  * `key` and `limits` of a rate limit see Express's request.
  *
  * @example
+ * ```ts
  * import { bulkhead } from "@breakwater/core";
  * import { inbound } from "@breakwater/express";
  * import express from "express";
  *
  * express().use("/chat", inbound(bulkhead({ name: "chat", concurrency: 100 })));
+ * ```
  */
 export function inbound(...guards: readonly Policy[]): RequestHandler {
   const gate = createGate(...guards);

@@ -33,6 +33,7 @@ export type NodeHandler = (req: IncomingMessage, res: ServerResponse, given?: Gi
  * What the handler throws is answered if it is ours, and thrown as it is otherwise.
  *
  * @example
+ * ```ts
  * import { createServer } from "node:http";
  * import { mount } from "@breakwater/http";
  *
@@ -40,8 +41,9 @@ export type NodeHandler = (req: IncomingMessage, res: ServerResponse, given?: Gi
  * const server = createServer((req, res) => void serve(req, res)).listen(0);
  * const { port } = server.address() as { port: number };
  * const response = await fetch(`http://127.0.0.1:${port}/hello`);
- * await response.json() // => { path: "/hello" }
+ * await response.json(); // => { path: "/hello" }
  * server.close();
+ * ```
  */
 export function mount(handler: WebHandler, options: MountOptions = {}): NodeHandler {
   const { bodyLimit = 8 * 1024 * 1024 } = options;

@@ -68,9 +68,13 @@ export interface Simulator {
  * the same bytes. Rejects with `SimulatorConfigError` when an option is wrong, before anything is started.
  *
  * @example
+ * ```ts
+ * import { startSimulator } from "@breakwater/simulator";
+ *
  * const simulator = await startSimulator({ seed: 7, timeScale: 0.01, scenario: "busy-evening" });
  * // … point a client at simulator.url with simulator.key …
  * await simulator.close();
+ * ```
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const settings = checkOptions(options);

@@ -1,3 +1,7 @@
+export { breakerStoreContract } from "./contracts/breaker-store.ts";
+export type { ContractCase, ContractOptions } from "./contracts/contract.ts";
+export { permitStoreContract } from "./contracts/permit-store.ts";
+export { rateLimitStoreContract } from "./contracts/rate-limit-store.ts";
 export {
   type ScriptedCall,
   type ScriptedStream,

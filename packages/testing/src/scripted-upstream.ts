@@ -44,6 +44,7 @@ export interface ScriptedUpstream<Req, Res> {
  * An upstream that does what the test says, one call at a time: a conversation instead of a mock.
  *
  * @example
+ * ```ts
  * import { createClient } from "@breakwater/core";
  * import { scriptedUpstream } from "@breakwater/testing";
  *
@@ -51,7 +52,8 @@ export interface ScriptedUpstream<Req, Res> {
  * const ask = createClient(script.upstream);
  * const answer = ask("hello");
  * (await script.next()).answer("hi");
- * await answer // => "hi"
+ * await answer; // => "hi"
+ * ```
  */
 export function scriptedUpstream<Req = string, Res = string>(
   traits: UpstreamTraits<Req, Res> = {},

@@ -2,9 +2,11 @@
  * Chance that repeats: the same seed gives the same numbers, uniform in [0, 1). The generator is mulberry32.
  *
  * @example
+ * ```ts
  * import { seeded } from "@breakwater/testing";
  *
- * seeded(42)() === seeded(42)() // => true
+ * seeded(42)() === seeded(42)(); // => true
+ * ```
  */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;

@@ -33,6 +33,7 @@ export interface TestClock extends Runtime {
  * A clock for tests. Give it to a client as `runtime`.
  *
  * @example
+ * ```ts
  * import { createClient, retry, upstream } from "@breakwater/core";
  * import { createTestClock } from "@breakwater/testing";
  *
@@ -43,7 +44,8 @@ export interface TestClock extends Runtime {
  *   return "there";
  * });
  * const ask = createClient({ upstream: flaky, runtime: clock }, retry({ attempts: 3 }));
- * await clock.until(ask("anybody?")) // => "there"
+ * await clock.until(ask("anybody?")); // => "there"
+ * ```
  */
 export function createTestClock(options: TestClockOptions = {}): TestClock {
   const { wallStart = Date.UTC(2026, 0, 1) } = options;

@@ -27,13 +27,15 @@ export interface FallbackOptions<Req = Any, Res = Any> {
  * When the fallback fails as well, its outcome counts, since it is the later one; the first failure was told as an event.
  *
  * @example
+ * ```ts
  * import { createClient, fallback, upstream } from "@breakwater/core";
  *
  * const down = upstream((question: string): Promise<string> => Promise.reject(new Error(`no idea: ${question}`)));
  * const ask = createClient(down, fallback({ value: () => "Please ask again in a minute." }));
  * const { value, meta } = await ask.full("why?");
- * value // => "Please ask again in a minute."
- * meta.degraded // => true
+ * value; // => "Please ask again in a minute."
+ * meta.degraded; // => true
+ * ```
  */
 export function fallback<Req = Any, Res = Any>(
   options: FallbackOptions<Req, Res>,

@@ -41,12 +41,14 @@ export interface TimeoutOptions {
  * @throws TimedOutError with `clock` and `ms`
  *
  * @example
+ * ```ts
  * import { createClient, TimedOutError, timeout, upstream } from "@breakwater/core";
  *
  * const deaf = upstream(() => new Promise<string>(() => {}));
  * const ask = createClient(deaf, timeout({ total: "20ms" }));
  * const error = await ask("anybody?").catch((error: unknown) => error);
- * TimedOutError.isInstance(error) && error.clock // => "total"
+ * TimedOutError.isInstance(error) && error.clock; // => "total"
+ * ```
  */
 export function timeout<Req = Any>(options: TimeoutOptions): Updatable<TimeoutOptions, Req, Any> {
   const settings = configure(options, read);

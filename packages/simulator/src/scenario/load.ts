@@ -14,8 +14,15 @@ export const scenarioNames: readonly string[] = [...scenarios.keys()];
  * A scenario that comes with the package. It is plain data: spread it to change it.
  *
  * @example
+ * ```ts
+ * import { loadScenario, startSimulator } from "@breakwater/simulator";
+ *
  * const evening = loadScenario("busy-evening");
- * await startSimulator({ scenario: { ...evening, capacity: { ...evening.capacity, slots: 8 } } });
+ * const simulator = await startSimulator({
+ *   scenario: { ...evening, capacity: { ...evening.capacity, slots: 8 } },
+ * });
+ * await simulator.close();
+ * ```
  */
 export function loadScenario(name: string): Scenario {
   const found = scenarios.get(name);

@@ -31,11 +31,15 @@ export interface ScenarioPhase {
  * All times are simulated: `timeScale` turns five minutes into seconds without touching the file.
  *
  * @example
+ * ```ts
+ * import type { Scenario } from "@breakwater/simulator";
+ *
  * const scenario: Scenario = {
  *   name: "short-trouble",
  *   capacity: { slots: 16 },
  *   phases: [{ name: "overload", fromMs: 5_000, toMs: 15_000, faults: [{ match: { probability: 0.3 }, action: "503" }] }],
  * };
+ * ```
  */
 export interface Scenario {
   name: string;

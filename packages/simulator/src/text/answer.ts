@@ -85,7 +85,13 @@ export function answerOf(request: ChatRequest, options: TextOptions = {}): Answe
  * ends with a prefix message it is the continuation: prefix and continuation together are the uninterrupted answer.
  *
  * @example
- * const { content } = expectedText({ model: "deepseek-flash", messages: [{ role: "user", content: "Hello" }] }, { seed: 7 });
+ * ```ts
+ * import { expectedText } from "@breakwater/simulator";
+ *
+ * const request = { model: "deepseek-flash", messages: [{ role: "user" as const, content: "Hello" }] };
+ * const { content, contentTokens } = expectedText(request, { seed: 7 });
+ * content.split(" ").length === contentTokens; // => true
+ * ```
  */
 export function expectedText(request: ChatRequest, options: TextOptions = {}): ExpectedText {
   const answer = answerOf(request, options);

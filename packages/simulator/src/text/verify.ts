@@ -19,7 +19,14 @@ export interface ReceivedText {
  * the reasoning judged too. Use the same seed, header and `text` settings as the simulator had.
  *
  * @example
- * if (verifyText(request, received, { seed: 7 }) === "prefix") console.log("silently cut");
+ * ```ts
+ * import { expectedText, verifyText } from "@breakwater/simulator";
+ *
+ * const request = { model: "deepseek-flash", messages: [{ role: "user" as const, content: "Hello" }] };
+ * const { content } = expectedText(request, { seed: 7 });
+ * verifyText(request, content, { seed: 7 }); // => "complete"
+ * verifyText(request, content.slice(0, 10), { seed: 7 }); // => "prefix"
+ * ```
  */
 export function verifyText(
   request: ChatRequest,

@@ -34,11 +34,13 @@ export interface BulkheadOptions<Req = Any> {
  * Refuses with `BULKHEAD_FULL`, or with `QUEUE_TIMEOUT` after `maxWait`.
  *
  * @example
+ * ```ts
  * import { bulkhead, createPipeline } from "@breakwater/core";
  *
  * const two = createPipeline(bulkhead({ concurrency: 2 }));
  * const outcomes = await Promise.all([1, 2, 3].map((n) => two.outcome(async () => n)));
- * outcomes.map((outcome) => outcome.status) // => ["answered", "answered", "refused"]
+ * outcomes.map((outcome) => outcome.status); // => ["answered", "answered", "refused"]
+ * ```
  */
 export function bulkhead<Req = Any>(
   options: BulkheadOptions<Req>,

@@ -46,12 +46,14 @@ class Permit implements PermitReply {
  * Permits in this process. Bounded by itself: only keys with permits out are kept.
  *
  * @example
+ * ```ts
  * import { createMemoryPermitStore } from "@breakwater/core";
  *
  * const store = createMemoryPermitStore();
  * const ask = { kind: "permit", name: "b", key: "", limit: 1 } as const;
- * (await store.decide(ask)).granted // => true
- * (await store.decide(ask)).granted // => false
+ * (await store.decide(ask)).granted; // => true
+ * (await store.decide(ask)).granted; // => false
+ * ```
  */
 export function createMemoryPermitStore(): PermitStore {
   const names = new Map<string, Map<string, number>>();

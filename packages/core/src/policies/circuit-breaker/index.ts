@@ -63,13 +63,15 @@ export interface CircuitBreaker<Req = Any> extends Updatable<CircuitBreakerOptio
  * Refuses with `CIRCUIT_OPEN` and `retryAfterMs`.
  *
  * @example
+ * ```ts
  * import { circuitBreaker, createPipeline } from "@breakwater/core";
  *
  * const guarded = createPipeline(circuitBreaker({ window: { calls: 2 }, minimumCalls: 2 }));
  * const fail = () => guarded.outcome(() => Promise.reject(new Error("down")));
  * await fail();
  * await fail();
- * (await fail()).status // => "refused"
+ * (await fail()).status; // => "refused"
+ * ```
  */
 export function circuitBreaker<Req = Any>(options: CircuitBreakerOptions<Req> = {}): CircuitBreaker<Req> {
   const settings = configure(options, read<Req>);

@@ -39,6 +39,7 @@ export interface RetryOptions<Req = Any, Res = Any> {
  * as it was. An answer that has begun to stream is never retried: its reader has seen it.
  *
  * @example
+ * ```ts
  * import { createClient, retry, upstream } from "@breakwater/core";
  *
  * let calls = 0;
@@ -49,7 +50,8 @@ export interface RetryOptions<Req = Any, Res = Any> {
  *   }),
  *   retry({ attempts: 2, baseDelay: 1 }),
  * );
- * await ask("anybody?") // => 2
+ * await ask("anybody?"); // => 2
+ * ```
  */
 export function retry<Req = Any, Res = Any>(
   options: RetryOptions<Req, Res> = {},
