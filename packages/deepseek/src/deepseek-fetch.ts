@@ -65,6 +65,7 @@ export type DeepSeekFetch = Fetch & Managing;
  * a [DONE], which SDKs throw. Set `maxRetries: 0` in the SDK to be sure.
  *
  * @example
+ * ```ts
  * import OpenAI from "openai";
  * import { deepseekFetch } from "@breakwater/deepseek";
  *
@@ -74,6 +75,7 @@ export type DeepSeekFetch = Fetch & Managing;
  *   fetch: deepseekFetch(),
  *   maxRetries: 0,
  * });
+ * ```
  */
 export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch {
   const config = read(options);

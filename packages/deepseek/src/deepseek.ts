@@ -70,10 +70,12 @@ export interface DeepSeek extends Managed {
  * @throws ConfigError for options that cannot work, a missing key among them.
  *
  * @example
+ * ```ts
  * import { createDeepSeek } from "@breakwater/deepseek";
  *
  * const deepseek = createDeepSeek({ apiKey: process.env["DEEPSEEK_API_KEY"] });
  * const { choices } = await deepseek.chat({ messages: [{ role: "user", content: "Hello" }] });
+ * ```
  */
 export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
   const { budget, errorMode = "response", fallback, name, policies, runtime, ...own } = options;

@@ -99,9 +99,11 @@ export interface OwnHostOptions {
  * A vLLM server of one's own. It asks for no key unless you give one.
  *
  * @example
+ * ```ts
  * import { deepseekUpstream, vllm } from "@breakwater/deepseek";
  *
  * const upstream = deepseekUpstream({ host: vllm({ model: "my-deepseek", baseURL: "http://10.0.0.5:8000/v1" }) });
+ * ```
  */
 export function vllm(options: OwnHostOptions): HostProfile {
   return ownHost({ name: "vllm", baseURL: "http://127.0.0.1:8000/v1", ...options });

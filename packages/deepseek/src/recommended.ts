@@ -75,12 +75,14 @@ export interface RecommendedOptions {
  * @throws ConfigError
  *
  * @example
+ * ```ts
  * import { createClient } from "@breakwater/core";
  * import { deepseekUpstream, recommended } from "@breakwater/deepseek";
  *
  * const policies = recommended({ retry: { attempts: 2 }, circuitBreaker: false });
  * policies.map((policy) => policy.kind); // => ["timeout", "retry", "bulkhead", "timeout"]
- * const ask = createClient(deepseekUpstream({ apiKey: "sk-…" }), ...policies);
+ * const ask = createClient(deepseekUpstream({ apiKey: "sk-your-key" }), ...policies);
+ * ```
  */
 export function recommended(options: RecommendedOptions = {}): readonly Policy<ChatRequest, ChatAnswer>[] {
   const reader = readOptions("recommended", options);

@@ -43,10 +43,12 @@ import {
  * @throws ConfigError for options that cannot work, a missing key among them.
  *
  * @example
+ * ```ts
  * import { createClient, retry } from "@breakwater/core";
  * import { deepseekUpstream } from "@breakwater/deepseek";
  *
- * const ask = createClient(deepseekUpstream({ apiKey: "sk-…" }), retry({ attempts: 3 }));
+ * const ask = createClient(deepseekUpstream({ apiKey: "sk-your-key" }), retry({ attempts: 3 }));
+ * ```
  */
 export function deepseekUpstream(options: DeepSeekUpstreamOptions = {}): Upstream<ChatRequest, ChatAnswer> {
   return createUpstream(readUpstreamOptions("deepseekUpstream", options));
