@@ -28,6 +28,8 @@ export interface Ticket {
   readonly startedAt: number;
   /** Its place among those of which no result is known yet. */
   running?: Link<number> | undefined;
+  /** Whether it counts as a probe that went well since its first token. */
+  begun?: boolean;
   /** The epoch in which its first token closed the circuit, if it did. */
   closed?: number;
   /** Where it is counted as gone well, from its first token on. */
@@ -121,6 +123,8 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
 
   function admitProbe(now: number): Admission {
     for (const [ticket, until] of leases) if (until <= now) leases.delete(ticket);
+    // Fewer may be asked for by now than have gone well: one more has the last word.
+    successes = Math.min(successes, config.probes - 1);
     if (leases.size + successes >= config.probes) return { retryAfterMs: nextLeaseEnd(now) };
     const ticket: Ticket = { epoch, probe: true, startedAt: now };
     leases.set(ticket, now + config.probeLeaseMs);
@@ -172,7 +176,7 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
       }
       if (status === "half-open") {
         if (result === "success" && !slow) return succeeded(ticket, now);
-        return leases.has(ticket) ? open(now) : undefined;
+        return leases.has(ticket) || ticket.begun === true ? open(now) : undefined;
       }
       if (result === "success" && ticket.sample === undefined) running.good(ticket.startedAt, now);
       if (ticket.sample === undefined) window.add(result === "failure", slow, now);
@@ -192,6 +196,7 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
         return mustOpen(now) ? open(now) : undefined;
       }
       if (status !== "half-open") return undefined;
+      ticket.begun ||= leases.has(ticket);
       const transition = succeeded(ticket, now);
       if (transition === "close") ticket.closed = epoch;
       return transition;

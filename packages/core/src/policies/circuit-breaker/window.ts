@@ -15,6 +15,8 @@ export interface Window {
 
 /** Where a call stands in the window. */
 export interface Sample {
+  /** Whose slots: a window of another size may have taken its place. */
+  readonly of: Window;
   readonly slot: number;
   /** What tells whether the slot still is that call's. */
   readonly turn: number;
@@ -47,13 +49,13 @@ export function createCountWindow(size: number): Window {
     ring[at] = (isFailed ? FAILED : 0) | (isSlow ? SLOW : 0);
     failures += isFailed ? 1 : 0;
     slow += isSlow ? 1 : 0;
-    return { slot: at, turn: added++ };
+    return { of: window, slot: at, turn: added++ };
   }
-  return {
+  const window: Window = {
     add,
-    spoil({ slot, turn }) {
+    spoil({ of, slot, turn }) {
       // `added` is never reset, so that a sample of before a clear is known to be gone.
-      if (turn < cleared || turn < added - size) add(true, false);
+      if (of !== window || turn < cleared || turn < added - size) add(true, false);
       else if (((ring[slot] as number) & FAILED) === 0) {
         ring[slot] = (ring[slot] as number) | FAILED;
         failures++;
@@ -66,6 +68,7 @@ export function createCountWindow(size: number): Window {
       cleared = added;
     },
   };
+  return window;
 }
 
 const BUCKETS = 10;
@@ -90,13 +93,14 @@ export function createTimeWindow(ms: number): Window {
     bucket.calls++;
     if (isFailed) bucket.failures++;
     if (isSlow) bucket.slow++;
-    return { slot, turn: span };
+    return { of: window, slot, turn: span };
   }
-  return {
+  const window: Window = {
     add,
-    spoil({ slot, turn }, now) {
+    spoil({ of, slot, turn }, now) {
       const bucket = buckets[slot] as (typeof buckets)[number];
-      if (bucket.span === turn && turn > Math.floor(now / width) - BUCKETS) bucket.failures++;
+      if (of === window && bucket.span === turn && turn > Math.floor(now / width) - BUCKETS)
+        bucket.failures++;
       else add(true, false, now);
     },
     totals(now) {
@@ -116,4 +120,5 @@ export function createTimeWindow(ms: number): Window {
       for (const bucket of buckets) bucket.span = -Infinity;
     },
   };
+  return window;
 }

@@ -54,11 +54,13 @@ export interface RateLimitOptions<Req = Any> {
  * @throws ConfigError in a call, when `limits`, `cost` or the call's own cost turn out to be no such thing.
  *
  * @example
+ * ```ts
  * import { createPipeline, rateLimit } from "@breakwater/core";
  *
  * const twice = createPipeline(rateLimit({ limits: { requests: { limit: 2, per: "1m" } } }));
  * const outcomes = await Promise.all([1, 2, 3].map((n) => twice.outcome(() => n)));
- * outcomes.map((outcome) => outcome.status) // => ["answered", "answered", "refused"]
+ * outcomes.map((outcome) => outcome.status); // => ["answered", "answered", "refused"]
+ * ```
  */
 export function rateLimit<Req = Any>(
   options: RateLimitOptions<Req>,

@@ -82,14 +82,16 @@ export interface MemoryRateLimitStoreOptions {
  * Limits in this process. About 300 bytes for a key with one token bucket; a sliding window takes up to 3 kB more.
  *
  * @example
+ * ```ts
  * import { createMemoryRateLimitStore } from "@breakwater/core";
  *
  * const store = createMemoryRateLimitStore();
  * const requests = { algorithm: "gcra", limit: 1, perMs: 1_000, burst: 1 } as const;
  * const cost = { requests: 1, tokens: 0 };
  * const ask = { kind: "rate-limit", name: "r", key: "", limits: { requests }, cost, now: 0 } as const;
- * (await store.decide(ask)).admitted // => true
- * (await store.decide({ ...ask, now: 400 })).retryAfterMs // => 600
+ * (await store.decide(ask)).admitted; // => true
+ * (await store.decide({ ...ask, now: 400 })).retryAfterMs; // => 600
+ * ```
  */
 export function createMemoryRateLimitStore(options: MemoryRateLimitStoreOptions = {}): RateLimitStore {
   const { maxKeys = 10_000 } = options;

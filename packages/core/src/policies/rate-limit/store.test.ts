@@ -1,0 +1,9 @@
+import { describe, it } from "vitest";
+
+import { rateLimitStoreContract } from "../../../../testing/src/index.ts";
+import { createMemoryRateLimitStore } from "./store.ts";
+
+describe("the rate limit store in memory", () => {
+  for (const { name, run } of rateLimitStoreContract({ create: () => createMemoryRateLimitStore() }))
+    it(name, run);
+});
