@@ -115,6 +115,7 @@ export interface Cache<Req = Any, Res = Any> extends Updatable<CacheOptions<Req,
  * @throws ConfigError when there is no way to tell whether two requests are the same.
  *
  * @example
+ * ```ts
  * import { cache, createClient, upstream } from "@breakwater/core";
  *
  * let asked = 0;
@@ -122,8 +123,9 @@ export interface Cache<Req = Any, Res = Any> extends Updatable<CacheOptions<Req,
  *   upstream(async (question: string) => `${question} (asked ${++asked} times)`),
  *   cache({ ttl: "10m", key: (question) => question, shared: true }),
  * );
- * await ask("why?") // => "why? (asked 1 times)"
- * await ask("why?") // => "why? (asked 1 times)"
+ * await ask("why?"); // => "why? (asked 1 times)"
+ * await ask("why?"); // => "why? (asked 1 times)"
+ * ```
  */
 export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Cache<Req, Res> {
   const settings = configure(options, read<Req, Res>, (now) => own.resize(now.maxBytes));
@@ -322,7 +324,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
     if (flights.get(key) === journey) flights.delete(key);
     if (!refreshes) return;
     const { events, runtime } = flight.call.host;
-    if (!kept && journey.keeps) cooling.get(key).until = runtime.now() + COOLING_MS;
+    if (!kept) cooling.get(key).until = runtime.now() + COOLING_MS;
     if (events.listening)
       events.emit({ type: "cache-refresh", policy: name, ok: kept, callId: flight.call.id });
   }

@@ -57,7 +57,7 @@ describe("createMemoryCacheStore", () => {
               if (one.do === "delete") store.delete(ask);
               else {
                 store.set(ask, entry(one.bytes), one.keepMs);
-                const bytes = 200 + 2 * (2 + one.at.name.length + one.at.key.length) + one.bytes;
+                const bytes = 200 + 2 * one.at.key.length + one.bytes;
                 if (bytes <= max && one.keepMs > 0)
                   model.push({ id, ...one.at, cost: bytes, value: one.bytes, at: now, keepMs: one.keepMs });
               }

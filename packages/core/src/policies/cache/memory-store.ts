@@ -18,15 +18,21 @@ export interface MemoryCacheStore extends CacheStore {
   resize(maxBytes: number): void;
 }
 
-interface Record {
-  readonly name: string;
+interface Kept {
+  readonly shelf: Shelf;
+  readonly key: string;
   readonly entry: CacheEntry;
   readonly bytes: number;
   readonly storedAt: number;
   readonly keepMs: number;
+  older: Kept | undefined;
+  newer: Kept | undefined;
 }
 
-/** What a record costs beside its key and its value. */
+/** The entries of one name. */
+type Shelf = Map<string, Kept>;
+
+/** What an entry costs beside its key and its value. */
 const OVERHEAD = 200;
 
 export const DEFAULT_MAX_BYTES: number = 64 * 1024 * 1024;
@@ -38,71 +44,91 @@ export const DEFAULT_MAX_BYTES: number = 64 * 1024 * 1024;
  * @throws ConfigError when the bound is not a number of bytes.
  *
  * @example
+ * ```ts
  * import { createMemoryCacheStore } from "@breakwater/core";
  *
  * const store = createMemoryCacheStore({ maxBytes: 1024 * 1024 });
  * const entry = { value: 42, stream: false, bytes: 8, freshMs: 1_000 };
  * store.set({ name: "answers", key: "everything", now: 0 }, entry, 1_000);
- * store.get({ name: "answers", key: "everything", now: 10 })?.entry.value // => 42
+ * store.get({ name: "answers", key: "everything", now: 10 })?.entry.value; // => 42
+ * ```
  */
 export function createMemoryCacheStore(options: MemoryCacheStoreOptions = {}): MemoryCacheStore {
-  // A Map keeps the order of insertion: the first is the least recently used.
-  const records = new Map<string, Record>();
+  const shelves = new Map<string, Shelf>();
+  // The order of use is a list of its own: keys are long, and looked up no more often than they must be.
+  let oldest: Kept | undefined;
+  let newest: Kept | undefined;
   let max = checked(options.maxBytes ?? DEFAULT_MAX_BYTES);
   let bytes = 0;
+  let entries = 0;
 
-  function remove(id: string): void {
-    const record = records.get(id);
-    if (record === undefined) return;
-    records.delete(id);
-    bytes -= record.bytes;
+  function link(kept: Kept): void {
+    kept.older = newest;
+    kept.newer = undefined;
+    if (newest === undefined) oldest = kept;
+    else newest.newer = kept;
+    newest = kept;
+  }
+
+  function unlink({ older, newer }: Kept): void {
+    if (older === undefined) oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) newest = older;
+    else newer.older = older;
+  }
+
+  function remove(kept: Kept | undefined): void {
+    if (kept === undefined) return;
+    unlink(kept);
+    kept.shelf.delete(kept.key);
+    bytes -= kept.bytes;
+    entries--;
   }
 
   function evict(): void {
-    for (const id of records.keys()) {
-      if (bytes <= max) return;
-      remove(id);
-    }
+    while (bytes > max) remove(oldest);
   }
 
   return {
     get({ name, key, now }) {
-      const id = idOf(name, key);
-      const record = records.get(id);
-      if (record === undefined) return undefined;
-      const ageMs = now - record.storedAt;
-      if (ageMs >= record.keepMs) {
-        remove(id);
+      const kept = shelves.get(name)?.get(key);
+      if (kept === undefined) return undefined;
+      const ageMs = now - kept.storedAt;
+      if (ageMs >= kept.keepMs) {
+        remove(kept);
         return undefined;
       }
-      records.delete(id);
-      records.set(id, record);
-      return { entry: record.entry, ageMs };
+      if (kept !== newest) {
+        unlink(kept);
+        link(kept);
+      }
+      return { entry: kept.entry, ageMs };
     },
     set({ name, key, now }, entry, keepMs) {
-      const id = idOf(name, key);
-      remove(id);
-      const cost = OVERHEAD + 2 * id.length + entry.bytes;
+      let shelf = shelves.get(name);
+      if (shelf === undefined) shelves.set(name, (shelf = new Map()));
+      remove(shelf.get(key));
+      const cost = OVERHEAD + 2 * key.length + entry.bytes;
       if (cost > max || keepMs <= 0) return;
-      records.set(id, { name, entry, bytes: cost, storedAt: now, keepMs });
+      const order = { older: undefined, newer: undefined };
+      const kept: Kept = { shelf, key, entry, bytes: cost, storedAt: now, keepMs, ...order };
+      shelf.set(key, kept);
+      link(kept);
       bytes += cost;
+      entries++;
       evict();
     },
-    delete: ({ name, key }) => remove(idOf(name, key)),
+    delete: ({ name, key }) => remove(shelves.get(name)?.get(key)),
     clear(name) {
-      for (const [id, record] of records) if (record.name === name) remove(id);
+      for (const kept of shelves.get(name)?.values() ?? []) remove(kept);
+      shelves.delete(name);
     },
-    usage: () => ({ entries: records.size, bytes }),
+    usage: () => ({ entries, bytes }),
     resize(maxBytes) {
       max = checked(maxBytes);
       evict();
     },
   };
-}
-
-/** The length in front: no other name and key make the same string. */
-function idOf(name: string, key: string): string {
-  return `${name.length}:${name}${key}`;
 }
 
 function checked(maxBytes: number): number {

@@ -114,9 +114,7 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
   }
 
   function leave(seat: Seat<Res>, reason: unknown): void {
-    if (!seats.delete(seat)) return;
-    seat.forget();
-    abandon(reason, seat.call);
+    if (seats.delete(seat)) abandon(reason, seat.call);
   }
 
   /** Ends the attempt if nobody is left. What `last` holds is given back when its work has really stopped. */
