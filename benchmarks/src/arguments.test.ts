@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+
+import { chosenCases, readArguments } from "./arguments.ts";
+import { CASES } from "./cases.ts";
+
+test("without arguments everything is measured", () => {
+  expect(readArguments([])).toEqual({ quick: false, write: false, report: undefined, cases: [] });
+});
+
+test("a case is chosen by a part of its name", () => {
+  const options = readArguments(["--case", "refused", "--quick"]);
+  expect(options && chosenCases(options).map(({ name }) => name)).toEqual(["refused-full", "refused-open"]);
+  expect(options?.quick).toBe(true);
+  expect(CASES.length).toBeGreaterThan(2);
+});
+
+test.each([
+  [["--case", "nothing"], /named like nothing/],
+  [["--write", "--quick"], /whole measurement/],
+  [["--fast"], /--fast/],
+])("%j is refused", (args, message) => {
+  expect(() => readArguments(args)).toThrow(message);
+});
