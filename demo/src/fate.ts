@@ -6,8 +6,6 @@ import type { CallRecord } from "./browser.ts";
  */
 export type Fate = "correct" | "cut" | "refused" | "error" | "hung";
 
-export const fates: readonly Fate[] = ["correct", "refused", "error", "hung", "cut"];
-
 export function fateOf(call: CallRecord): Fate {
   switch (call.end) {
     case "answered":

@@ -5,7 +5,7 @@ import type { Latencies } from "./latencies.ts";
 import type { Count, Summary } from "./summary.ts";
 
 /** The rows of the table: a heading, then one cell for each column. Terminal and README show the same ones. */
-export function rowsOf(summaries: readonly Summary[]): readonly (readonly [string, ...string[]])[] {
+function rowsOf(summaries: readonly Summary[]): readonly (readonly [string, ...string[]])[] {
   const row = (heading: string, cell: (summary: Summary) => string): [string, ...string[]] => [
     heading,
     ...summaries.map(cell),
@@ -68,7 +68,7 @@ function spread(latencies: Latencies, which: readonly Exclude<keyof Latencies, "
   return latencies.count === 0 ? "–" : which.map((name) => duration(latencies[name])).join(" / ");
 }
 
-export function duration(ms: number): string {
+function duration(ms: number): string {
   if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
   return `${Math.round(ms / 1_000)} s`;
 }

@@ -30,7 +30,7 @@ export interface Column {
   readonly use?: readonly RequestHandler[];
 }
 
-export const MODEL = "deepseek-v4-pro";
+const MODEL = "deepseek-v4-pro";
 
 /** The body of the request, the same for all. */
 export function bodyOf({ id, prompt }: Question): ChatRequest & { readonly model: string } {
