@@ -10,5 +10,8 @@ test("a clock that nobody changed is found, and one that a busy machine held up 
     { clock: "AbortSignal.timeout", realMs: 1_001 },
     { clock: "performance.now", realMs: 50 },
   ];
-  expect(wrongClocks(checks, 0.1).map(({ clock }) => clock)).toEqual(["AbortSignal.timeout", "performance.now"]);
+  expect(wrongClocks(checks, 0.1).map(({ clock }) => clock)).toEqual([
+    "AbortSignal.timeout",
+    "performance.now",
+  ]);
 });
