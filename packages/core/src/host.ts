@@ -115,7 +115,7 @@ export function createEngine(
           meta,
           tenant: options.tenant ?? parent?.tenant ?? context?.tenant,
           priority: options.priority ?? parent?.priority ?? context?.priority ?? "interactive",
-          cost: options.cost,
+          cost: options.cost ?? parent?.trip.cost,
           startedAt: now,
           task: more.task,
         },

@@ -1,6 +1,6 @@
 import { attempt } from "./attempt.ts";
 import type { Call } from "./call.ts";
-import { StoreError } from "./errors.ts";
+import { BreakwaterError, StoreError } from "./errors.ts";
 import {
   type Any,
   chain,
@@ -12,6 +12,7 @@ import {
 } from "./handler.ts";
 import { failed, type Outcome, type Refusal, refused } from "./outcome.ts";
 import type { AnyStore } from "./store.ts";
+import { remember } from "./thrown.ts";
 
 /** `enforce` acts; `shadow` only tells what it would have refused; `off` lets everything pass untouched. */
 export type Mode = "enforce" | "shadow" | "off";
@@ -214,14 +215,30 @@ function tellShadow<Req>(call: Call<Req>, judged: Refusal | Wait | StoreError, b
 
 function enterStore<Req>(policy: Policy, spec: StoreGuard<Req, Any, Any>): Enter<Req> {
   return (call) => {
-    const early = spec.before?.(call);
-    if (early !== undefined) return early;
-    const ask: unknown = spec.ask(call);
-    const reply: MaybePromise<unknown> = spec.store.decide(ask);
+    let ask: unknown;
+    try {
+      const early = spec.before?.(call);
+      if (early !== undefined) return early;
+      ask = spec.ask(call);
+    } catch (error) {
+      throw callersOwn(error, call);
+    }
+    let reply: MaybePromise<unknown>;
+    try {
+      reply = spec.store.decide(ask);
+    } catch (error) {
+      return storeFailed(call, policy.name, error, [spec]);
+    }
     return isPromise(reply)
       ? judgeLater(policy, spec, call, ask, reply)
       : judgeAndSettle(spec, call, ask, reply);
   };
+}
+
+/** What a callback of the user's threw: a `key` that fails says nothing of the upstream. */
+function callersOwn<Req>(error: unknown, call: Call<Req>): unknown {
+  if (BreakwaterError.isInstance(error)) return error;
+  return remember(error, failed(error, { fault: "caller", retryable: false }, call.meta));
 }
 
 type AnyStoreGuard<Req> = StoreGuard<Req, Any, Any>;
@@ -284,11 +301,16 @@ export function fuse<Req, Res>(
     if (active.length === 0) return next(call);
 
     const enter: Enter<Req> = () => {
-      for (const spec of active) {
-        const early = spec.before?.(call);
-        if (early !== undefined) return early;
+      let asks: readonly unknown[];
+      try {
+        for (const spec of active) {
+          const early = spec.before?.(call);
+          if (early !== undefined) return early;
+        }
+        asks = active.map((spec) => spec.ask(call));
+      } catch (error) {
+        throw callersOwn(error, call);
       }
-      const asks: readonly unknown[] = active.map((spec) => spec.ask(call));
       const judgeAll = (replies: readonly unknown[]): Judgement => {
         // Written order decides which refusal is told.
         for (const [i, spec] of active.entries()) {
@@ -298,9 +320,12 @@ export function fuse<Req, Res>(
         for (const [i, spec] of active.entries()) spec.settle?.(call, replies[i], asks[i]);
         return undefined;
       };
-      const decided: MaybePromise<readonly unknown[]> = (
-        store.decideAll as NonNullable<AnyStore["decideAll"]>
-      )(asks);
+      let decided: MaybePromise<readonly unknown[]>;
+      try {
+        decided = (store as Required<AnyStore>).decideAll(asks);
+      } catch (error) {
+        return storeFailed(call, name, error, active);
+      }
       return isPromise(decided)
         ? decided.then(judgeAll, (error: unknown) => storeFailed(call, name, error, active))
         : judgeAll(decided);

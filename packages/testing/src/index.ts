@@ -3,6 +3,7 @@ export { cacheStoreContract } from "./contracts/cache-store.ts";
 export type { ContractCase, ContractOptions } from "./contracts/contract.ts";
 export { permitStoreContract } from "./contracts/permit-store.ts";
 export { rateLimitStoreContract } from "./contracts/rate-limit-store.ts";
+export { type Finished, finish, forEachKind, type Kind, type UpstreamKind } from "./kinds.ts";
 export {
   type ScriptedCall,
   type ScriptedStream,

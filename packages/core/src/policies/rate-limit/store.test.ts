@@ -4,6 +4,7 @@ import { rateLimitStoreContract } from "../../../../testing/src/index.ts";
 import { createMemoryRateLimitStore } from "./store.ts";
 
 describe("the rate limit store in memory", () => {
-  for (const { name, run } of rateLimitStoreContract({ create: () => createMemoryRateLimitStore() }))
-    it(name, run);
+  it.each(rateLimitStoreContract({ create: () => createMemoryRateLimitStore() }))("$name", ({ run }) =>
+    run(),
+  );
 });
