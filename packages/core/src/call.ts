@@ -348,7 +348,7 @@ export class Call<Req> {
   // --- Attempts inside, and policies around ---
 
   /** A further attempt inside this one. Give it to `next`. */
-  fork(options: ForkOptions<Req> = {}): Call<Req> {
+  fork(options: ForkOptions<Req> = PLAIN): Call<Req> {
     const request = "request" in options ? options.request : this.request;
     // The caller may have his answer long before a detached call ends: it must not write into his meta.
     const trip = options.detached ? { ...this.trip, meta: { callId: this.id, attempts: 0 } } : this.trip;
@@ -537,6 +537,8 @@ function startOfEnding(outcome: Outcome<Any>, endedAt: number): { -readonly [K i
   }
 }
 
+/** Of a call or a fork about which nothing is to be said: one for all, since an empty object is seven words. */
+export const PLAIN: ForkOptions<never> = {};
 const NOBODY: readonly string[] = [];
 const nothing = (): void => {};
 

@@ -1,5 +1,5 @@
 import { attempt } from "./attempt.ts";
-import { Call, type CallOptions, type Trip } from "./call.ts";
+import { Call, type CallOptions, PLAIN, type Trip } from "./call.ts";
 import { flatten } from "./compose.ts";
 import { currentContext } from "./context.ts";
 import { type Description, describePolicies } from "./describe.ts";
@@ -100,7 +100,7 @@ export function createEngine(
       drain,
       close: () => drain({ withinMs: 1_000 }),
     },
-    run(request, options, handler, more = {}) {
+    run(request, options, handler, more = NO_MORE) {
       const parent = more.parent ?? callOfSignal(options.signal);
       // Inside another call everything comes from it: a flight that outlives its leader must not follow the leader's browser.
       const context = parent === undefined ? currentContext() : undefined;
@@ -120,7 +120,7 @@ export function createEngine(
           task: more.task,
         },
         parent,
-        {},
+        PLAIN,
       );
       scope.add(call);
       budget.onCall(now);
@@ -135,6 +135,8 @@ export function createEngine(
     },
   };
 }
+
+const NO_MORE: { readonly parent?: Call<Any>; readonly task?: Trip["task"] } = {};
 
 function deadlineOf(
   options: CallOptions,

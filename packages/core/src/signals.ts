@@ -7,7 +7,8 @@ type Linked = AbortSignal & { [OWNER]?: Call<Any> };
 
 /** Remembers whose signal this is, so that a client that is handed it knows that it runs inside that call. */
 export function linkSignal(signal: AbortSignal, call: Call<Any>): void {
-  Object.defineProperty(signal, OWNER, { value: call });
+  // Assigned, though a defined one would not be enumerable: defining costs a microsecond on Node 20.
+  (signal as Linked)[OWNER] = call;
 }
 
 /** The call whose signal this is, if it is one of ours. */

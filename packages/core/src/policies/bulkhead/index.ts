@@ -70,10 +70,13 @@ export function bulkhead<Req = Any>(
   function queueUp(call: Call<Req>, key: string): Judgement {
     const waiting = lines.get(key);
     const calledUp = waiting?.turn?.value.call === call ? waiting.turn : undefined;
-    if (waiting !== undefined && calledUp !== undefined) return { wait: () => wakeAgain(calledUp, waiting) };
+    if (waiting !== undefined && calledUp !== undefined) return waitAgain(calledUp, waiting);
     if ((waiting?.line.length ?? 0) >= settings.now.queue) return { by: name, code: "BULKHEAD_FULL" };
-    return { wait: () => join(call, key) };
+    return waitInLine(call, key);
   }
+
+  // Apart from queueUp, because a refusal need not pay for closures.
+  const waitInLine = (call: Call<Req>, key: string): Judgement => ({ wait: () => join(call, key) });
 
   function join(call: Call<Req>, key: string): Promise<Refusal | undefined> {
     const waiting = lineOf(key);
@@ -153,9 +156,13 @@ interface Waiting {
 }
 
 /** Called up, but the store had no permit after all (another process took it): first in line as before. */
-function wakeAgain(place: Place<Waiter>, waiting: Waiting): Promise<Refusal | undefined> {
-  waiting.turn = undefined;
-  return new Promise((resolve) => (place.value.wake = resolve));
+function waitAgain(place: Place<Waiter>, waiting: Waiting): Judgement {
+  return {
+    wait() {
+      waiting.turn = undefined;
+      return new Promise((resolve) => (place.value.wake = resolve));
+    },
+  };
 }
 
 function read<Req>(options: BulkheadOptions<Req>) {

@@ -67,8 +67,7 @@ export function retry<Req = Any, Res = Any>(
         const { budget, runtime } = call.host;
         if (!config.when(outcome, call)) {
           // Its ending knows the time already, unless it is a stream that goes on.
-          if (outcome.status === "answered")
-            budget.onAttempt(false, first.ending?.endedAt ?? runtime.now());
+          if (outcome.status === "answered") budget.onAttempt(false, first.ending?.endedAt ?? runtime.now());
           return outcome;
         }
         if (call.nested(self)) {
