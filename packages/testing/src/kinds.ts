@@ -1,4 +1,10 @@
-import { type MaybePromise, type Outcome, type Upstream, upstream } from "@breakwater/core";
+import {
+  type FunctionContext,
+  type MaybePromise,
+  type Outcome,
+  type Upstream,
+  upstream,
+} from "@breakwater/core";
 
 /** How an upstream answers: with a value, with a promise, or with a stream. */
 export type Kind = "at once" | "later" | "as a stream";
@@ -10,19 +16,19 @@ export interface UpstreamKind {
    * Answers with what `f` returns, or fails with what it throws. As a stream it has one item, `f`'s result, after an
    * empty one: so that what fails has already begun.
    */
-  upstream<Req>(f: (request: Req) => unknown): Upstream<Req, unknown>;
+  upstream<Req>(f: (request: Req, context: FunctionContext) => unknown): Upstream<Req, unknown>;
 }
 
 const KINDS: readonly UpstreamKind[] = [
   { kind: "at once", upstream: (f) => upstream(f) },
-  { kind: "later", upstream: (f) => upstream(async (request) => f(request)) },
+  { kind: "later", upstream: (f) => upstream(async (request, context) => f(request, context)) },
   {
     kind: "as a stream",
     upstream: (f) =>
       upstream(
-        async function* (request) {
+        async function* (request, context) {
           yield undefined;
-          yield f(request);
+          yield f(request, context);
         },
         { marks: ["dispatched", "token"] },
       ),
