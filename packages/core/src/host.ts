@@ -167,9 +167,14 @@ function tellCall(call: Call<Any>): void {
 
 let counter = 0;
 let prefix: string | undefined;
+let head = "";
 
 /** Short and unique enough to find a call in a log; not a secret. */
 function nextId(): string {
   prefix ??= systemRuntime().random().toString(36).slice(2, 8).padEnd(6, "0");
-  return `bw-${prefix}-${++counter}`;
+  // Engines remember the text of small numbers only, so that of a large one is made once in a thousand calls.
+  const low = counter % 1_000;
+  if (low === 0) head = `bw-${prefix}-${counter / 1_000}-`;
+  counter++;
+  return head + low;
 }

@@ -112,6 +112,7 @@ export function bulkhead<Req = Any>(
       queued: Object.fromEntries([...lines].map(([key, { line }]) => [key, line.length])),
     }),
     before(call) {
+      if (lines.size === 0) return undefined;
       const key = keyOf(call);
       const waiting = lines.get(key);
       // Somebody waits already: nobody overtakes him, except he himself when he is called up.
