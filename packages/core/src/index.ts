@@ -54,14 +54,14 @@ export {
   type PermitReply,
   type PermitStore,
 } from "./policies/bulkhead/store.ts";
-export {
-  type Cache,
-  cache,
-  type CacheOptions,
-  type CacheSnapshot,
-  type CacheWarming,
-  type CacheWhose,
-} from "./policies/cache/index.ts";
+export { cache } from "./policies/cache/index.ts";
+export type {
+  Cache,
+  CacheOptions,
+  CacheSnapshot,
+  CacheWarming,
+  CacheWhose,
+} from "./policies/cache/options.ts";
 export {
   createMemoryCacheStore,
   type MemoryCacheStore,

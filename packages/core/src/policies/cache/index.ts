@@ -1,5 +1,5 @@
 import { Call } from "../../call.ts";
-import { type Duration, show } from "../../duration.ts";
+import { show } from "../../duration.ts";
 import { ConfigError } from "../../errors.ts";
 import {
   type Any,
@@ -9,92 +9,24 @@ import {
   type Host,
   isPromise,
   type MaybePromise,
-  type Updatable,
 } from "../../handler.ts";
 import { createKeyed } from "../../internal/keyed.ts";
-import { configure, readOptions } from "../../options.ts";
+import { configure } from "../../options.ts";
 import { answered, type Meta, type Outcome } from "../../outcome.ts";
 import { around, type Next } from "../../policy.ts";
 import { relay } from "../../relay.ts";
-import { createMemoryCacheStore, DEFAULT_MAX_BYTES } from "./memory-store.ts";
-import { copyPlain, estimateBytes } from "./plain.ts";
-import { ALONE, type Cargo, type Copier, createFlight, type Flight, type Landing } from "./single-flight.ts";
+import { type Copier, createCopier, replay } from "./copier.ts";
+import { createMemoryCacheStore } from "./memory-store.ts";
+import {
+  type Cache,
+  type CacheOptions,
+  type CacheSnapshot,
+  type CacheWarming,
+  type CacheWhose,
+  readCacheOptions,
+} from "./options.ts";
+import { ALONE, type Cargo, createFlight, type Flight, type Landing } from "./single-flight.ts";
 import type { CacheAsk, CacheEntry, CacheFound, CacheStore } from "./store.ts";
-
-export interface CacheOptions<Req = Any, Res = Any> {
-  /** Two caches of one name on one store share their answers. @default "cache" */
-  readonly name?: string;
-  /** @default "enforce" */
-  readonly mode?: "enforce" | "off";
-  /** How long an answer is fresh, at most. Required: only you know. `0` keeps nothing, and shares what is in flight. */
-  readonly ttl: Duration;
-  /** Each answer is fresh for up to this share of `ttl` less, so that what came together does not go together. @default 0.1 */
-  readonly ttlJitter?: number;
-  /**
-   * For so long after `ttl` a stale answer is given at once, while a new one is fetched in the background. A refresh has
-   * ten minutes; one that comes to nothing is tried again after ten seconds. @default 0
-   */
-  readonly staleWhileRevalidate?: Duration;
-  /**
-   * For so long after `ttl` a stale answer is given where there would be none: failed, or refused. A clock that stands
-   * outside of the cache has decided for itself; put it inside to have the stale answer instead. @default 0
-   */
-  readonly staleIfError?: Duration;
-  /**
-   * A hit past this share of its time fetches a new answer in the background, so that a popular answer never goes stale.
-   * Costs a call per `ttl` and request. @default 1: off
-   */
-  readonly refreshAhead?: number;
-  /** Identity of a request: equal keys share one answer. `undefined`: not this one. @default the upstream's own */
-  readonly key?: (request: Req, call: Call<Req>) => string | undefined;
-  /** One cache for everybody. @default false: each tenant has his own, and calls without a tenant have none */
-  readonly shared?: boolean;
-  /** Whose answer it is. @default the call's tenant */
-  readonly tenant?: (request: Req, call: Call<Req>) => string | undefined;
-  /** Whether a complete answer may be kept, beside what the upstream says of it. Of a stream it sees the list of items. */
-  readonly storable?: (value: Complete<Res>) => boolean;
-  /** Whether calls with one key that run at the same time share one attempt. @default true */
-  readonly singleFlight?: boolean;
-  /** Where answers are kept. @default this process */
-  readonly store?: CacheStore;
-  /** Bytes kept in this process; not with `store`, which has a bound of its own. @default 64 MiB */
-  readonly maxBytes?: number;
-  /** A larger answer is not kept. @default 1 MiB */
-  readonly maxEntryBytes?: number;
-}
-
-/** Which entry is meant, where there is no call that says it. */
-export interface CacheWhose {
-  /** Required unless the cache is `shared`, or has a `tenant` of its own. */
-  readonly tenant?: string;
-}
-
-export interface CacheWarming extends CacheWhose {
-  /** The value is the list of items that a stream is to bring. @default false */
-  readonly stream?: boolean;
-}
-
-export interface CacheSnapshot {
-  /** Of the whole store; absent where it cannot tell at once. */
-  readonly entries?: number;
-  readonly bytes?: number;
-  readonly hits: number;
-  readonly misses: number;
-  readonly joins: number;
-  readonly stale: number;
-  /** Attempts that are shared, or run in the background, at this moment. */
-  readonly flights: number;
-}
-
-export interface Cache<Req = Any, Res = Any> extends Updatable<CacheOptions<Req, Res>, Req, Res> {
-  /** Puts an answer in, as if it had just come. @returns whether it was kept. */
-  warm(request: Req, value: Complete<Res>, options?: CacheWarming): MaybePromise<boolean>;
-  /** Forgets the answer to a request. What is being fetched at this moment will not be kept. */
-  delete(request: Req, options?: CacheWhose): MaybePromise<void>;
-  /** Forgets all answers under this cache's name. */
-  clear(): MaybePromise<void>;
-  snapshot(): CacheSnapshot;
-}
 
 /**
  * Gives an answer that was given before, to the same request of the same tenant, and lets calls that want the same at
@@ -128,7 +60,7 @@ export interface Cache<Req = Any, Res = Any> extends Updatable<CacheOptions<Req,
  * ```
  */
 export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Cache<Req, Res> {
-  const settings = configure(options, read<Req, Res>, (now) => own.resize(now.maxBytes));
+  const settings = configure(options, readCacheOptions<Req, Res>, (now) => own.resize(now.maxBytes));
   const { name, maxBytes, store: given } = settings.now;
   const own = createMemoryCacheStore({ maxBytes });
   const store: CacheStore = given ?? own;
@@ -492,54 +424,3 @@ const COOLING_MS = 10_000;
 const MAX_COOLING = 1_000;
 
 const COUNTED = { hit: "hits", stale: "stale", miss: "misses", join: "joins" } as const;
-
-function createCopier(codec: Codec<Any> = {}): Copier {
-  const copy = codec.copy?.bind(codec);
-  const size = codec.size?.bind(codec);
-  return {
-    value: copy ?? ((value) => copyPlain(value)),
-    item: copy === undefined ? (item) => copyPlain(item) : (item) => (copy([item]) as readonly unknown[])[0],
-    size: size ?? ((value) => estimateBytes(value)),
-    sizeOfItem: size === undefined ? (item) => estimateBytes(item) : (item) => size([item]),
-  };
-}
-
-function replay(items: readonly unknown[], copier: Copier): AsyncIterator<unknown> {
-  let at = 0;
-  return {
-    next: async () =>
-      at < items.length ? { done: false, value: copier.item(items[at++]) } : { done: true, value: undefined },
-  };
-}
-
-function read<Req, Res>(options: CacheOptions<Req, Res>) {
-  type Options = CacheOptions<Req, Res>;
-  const reader = readOptions("cache", options);
-  const store = reader.raw<CacheStore>("store");
-  if (store !== undefined && typeof (store as Partial<CacheStore> | null)?.get !== "function")
-    reader.fail(`store must be a cache store, such as createMemoryCacheStore(), got ${show(store)}.`);
-  if (store !== undefined && options.maxBytes !== undefined)
-    reader.fail("maxBytes is the bound of the cache's own store; give it to the store that you made.");
-  const shared = reader.flag("shared", false);
-  const tenant = reader.callback<NonNullable<Options["tenant"]>>("tenant");
-  if (shared && tenant !== undefined)
-    reader.fail("a cache that is shared by all tenants does not ask whose an answer is; leave out tenant.");
-  return {
-    name: reader.text("name", "cache"),
-    mode: reader.oneOf("mode", ["enforce", "off"], "enforce"),
-    ttlMs: reader.duration("ttl"),
-    ttlJitter: reader.number("ttlJitter", 0.1, { max: 1 }),
-    staleMs: reader.duration("staleWhileRevalidate", 0),
-    errorMs: reader.duration("staleIfError", 0),
-    refreshAhead: reader.number("refreshAhead", 1, { max: 1 }),
-    key: reader.callback<NonNullable<Options["key"]>>("key"),
-    shared,
-    tenant,
-    storable: reader.callback<NonNullable<Options["storable"]>>("storable"),
-    singleFlight: reader.flag("singleFlight", true),
-    store,
-    maxBytes: store === undefined ? reader.count("maxBytes", DEFAULT_MAX_BYTES) : DEFAULT_MAX_BYTES,
-    maxEntryBytes: reader.count("maxEntryBytes", 1024 * 1024),
-    effective: reader.done(),
-  };
-}

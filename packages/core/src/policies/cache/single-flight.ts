@@ -6,6 +6,7 @@ import { answered, type Ending, type Meta, type Outcome } from "../../outcome.ts
 import type { Next } from "../../policy.ts";
 import { relay } from "../../relay.ts";
 import { remember } from "../../thrown.ts";
+import type { Copier } from "./copier.ts";
 import { type Cursor, createSharedLog, LaggingReaderError, type SharedLog } from "./shared-log.ts";
 
 /** Told to somebody who joined: this answer cannot be shared, ask by yourself. */
@@ -20,14 +21,6 @@ export interface Cargo {
   readonly stream: boolean;
   /** Known for a stream, whose items are measured as they come. */
   readonly bytes?: number;
-}
-
-/** How answers and single items of a stream are copied and measured; throws for what cannot be. */
-export interface Copier {
-  value(value: unknown): unknown;
-  size(value: unknown): number;
-  item(item: unknown): unknown;
-  sizeOfItem(item: unknown): number;
 }
 
 export interface FlightOptions {
