@@ -4,6 +4,8 @@ import { type ChildProcess, fork } from "node:child_process";
 export interface Child<Ready> {
   readonly ready: Promise<Ready>;
   ask<Reply>(question: string): Promise<Reply>;
+  /** Never fulfilled; rejected when it ends without having been stopped. */
+  readonly lost: Promise<never>;
   stop(): void;
 }
 
@@ -41,28 +43,35 @@ export function startChild<Ready>({ program, config, timeScale }: ChildOptions):
     ?.setEncoding("utf8")
     .on("data", (text: string) => (complaint = (complaint + text).slice(-2_000)));
 
-  const waiting: { resolve: (value: unknown) => void; reject: (reason: Error) => void }[] = [];
-  const answer = <Reply>(): Promise<Reply> =>
-    new Promise((resolve, reject) => {
-      waiting.push({ resolve: resolve as (value: unknown) => void, reject });
+  const waiting: ((reply: unknown) => void)[] = [];
+  let stopped = false;
+  child.on("message", (message) => waiting.shift()?.(message));
+  const lost = new Promise<never>((_, reject) => {
+    child.on("error", reject);
+    child.on("exit", (code, signal) => {
+      children.delete(child);
+      const ending = `${program} ended with ${signal ?? code}`;
+      if (!stopped) reject(new Error(complaint === "" ? ending : `${ending}:\n${complaint}`));
     });
-  child.on("message", (message) => waiting.shift()?.resolve(message));
-  child.on("exit", (code, signal) => {
-    children.delete(child);
-    const error = new Error(`${program} ended with ${signal ?? code}${complaint && `:\n${complaint}`}`);
-    for (const one of waiting.splice(0)) one.reject(error);
   });
+  lost.catch(() => {}); // whoever waits for an answer is told, at once or as soon as somebody does
+  const answer = <Reply>(): Promise<Reply> =>
+    Promise.race([lost, new Promise<Reply>((resolve) => waiting.push(resolve as (reply: unknown) => void))]);
 
   const ready = answer<Ready>();
-  ready.catch(() => {}); // whoever awaits it is told; until then it is not unhandled
+  ready.catch(() => {});
   return {
     ready,
+    lost,
     ask<Reply>(question: string) {
-      const reply = answer<Reply>();
-      child.send(question, (error) => error && waiting.pop()?.reject(error));
-      return reply;
+      // What cannot be sent is answered by the end of the process.
+      if (child.connected) child.send(question, () => {});
+      return answer<Reply>();
     },
-    stop: () => void child.kill("SIGKILL"),
+    stop() {
+      stopped = true;
+      child.kill("SIGKILL");
+    },
   };
 }
 

@@ -60,7 +60,7 @@ export async function runColumns(options: RunOptions, spectator: Spectator): Pro
   const lag = meterLag();
   const began = performance.now();
   const now = (): number => (performance.now() - began) / timeScale;
-  for (const { children } of stands) for (const child of children) void child.ask("play");
+  for (const { children } of stands) for (const child of children) child.ask("play").catch(() => {});
   spectator.onStart(arrivals, now);
 
   const finished = stands.map(async (stand): Promise<ColumnResult & { lag: Lag }> => {
@@ -75,7 +75,8 @@ export async function runColumns(options: RunOptions, spectator: Spectator): Pro
     );
     return { column: stand.column, calls, ...(await takeDown(stand)) };
   });
-  const results = await Promise.all(finished);
+  const lost = stands.flatMap(({ children }) => children.map((child) => child.lost));
+  const results = await Promise.race([Promise.all(finished), ...lost]);
   return { columns: results, lag: worstLag([lag.read(), ...results.map((result) => result.lag)]) };
 }
 
