@@ -1,52 +1,10 @@
-import type { Duration } from "./duration.ts";
+import { type ForkOptions, PLAIN, type Priority, type Trip } from "./call-options.ts";
+import { endingOf } from "./ending.ts";
 import type { Any, Host, Policy } from "./handler.ts";
 import type { Mark, Watcher } from "./marks.ts";
 import type { Ending, Failed, Meta, Outcome, Usage } from "./outcome.ts";
 import type { CancelTimer, Runtime } from "./runtime.ts";
 import { followSignal, linkSignal } from "./signals.ts";
-import type { FunctionContext } from "./upstream.ts";
-
-/** Which calls go first where there is a queue. */
-export type Priority = "interactive" | "batch";
-
-/** What a caller says of a call, beside the request. What is not said here is taken from the call context, if there is one. */
-export interface CallOptions {
-  /** Aborting it cancels the call; `signal.reason` comes back unchanged. */
-  readonly signal?: AbortSignal | undefined;
-  /** Whose call it is. Caches are kept apart by it. */
-  readonly tenant?: string | undefined;
-  /** @default "interactive" */
-  readonly priority?: Priority | undefined;
-  /** How long, from now, an answer is of use. No wait of ours exceeds it. */
-  readonly deadline?: Duration | undefined;
-  /** Appears in events, errors and `x-breakwater-*` headers. */
-  readonly callId?: string | undefined;
-  /** Expected tokens, where the upstream cannot tell. */
-  readonly cost?: Usage | undefined;
-}
-
-export interface ForkOptions<Req> {
-  readonly request?: Req;
-  /** 1 for the first. */
-  readonly attempt?: number;
-  /** Targets that a balancer should not pick again. */
-  readonly avoid?: readonly string[];
-  /** Nothing around it ends it: a single flight outlives its leader. Drained by `close()`. */
-  readonly detached?: boolean;
-}
-
-/** What an attempt has in common with all others of the same call. */
-export interface Trip {
-  readonly host: Host;
-  readonly meta: Meta;
-  readonly tenant: string | undefined;
-  readonly priority: Priority;
-  readonly cost: Usage | undefined;
-  /** When the call came in; monotonic ms. */
-  readonly startedAt: number;
-  /** What a pipeline was asked to execute. */
-  readonly task: ((context: FunctionContext) => unknown) | undefined;
-}
 
 type Finalizer = (ending: Ending) => void;
 
@@ -513,32 +471,6 @@ export class Call<Req> {
   }
 }
 
-// Field by field: one per attempt is made, and an object literal with spreads costs five times as much.
-function endingOf(outcome: Outcome<Any>, call: Call<Any>): Ending {
-  const ending = startOfEnding(outcome, call.runtime.now());
-  if (call.dispatchedAt !== undefined) ending.dispatchedAt = call.dispatchedAt;
-  if (call.firstTokenAt !== undefined) ending.firstTokenAt = call.firstTokenAt;
-  if (call.usage !== undefined) ending.usage = call.usage;
-  return ending;
-}
-
-function startOfEnding(outcome: Outcome<Any>, endedAt: number): { -readonly [K in keyof Ending]: Ending[K] } {
-  switch (outcome.status) {
-    case "answered":
-      return { status: "answered", endedAt };
-    case "failed": {
-      const { meta: _, ...verdict } = outcome;
-      return { ...verdict, endedAt };
-    }
-    case "refused":
-      return { status: "refused", error: outcome.refusal, endedAt };
-    case "cancelled":
-      return { status: "cancelled", error: outcome.reason, endedAt };
-  }
-}
-
-/** Of a call or a fork about which nothing is to be said: one for all, since an empty object is seven words. */
-export const PLAIN: ForkOptions<never> = {};
 const NOBODY: readonly string[] = [];
 const nothing = (): void => {};
 

@@ -1,5 +1,6 @@
+import { fuse } from "./fuse.ts";
+import { GUARD, type GuardPolicy, isGuard } from "./guard.ts";
 import type { Any, Handler, Host, Policy } from "./handler.ts";
-import { fuse, GUARD, type GuardPolicy, isGuard } from "./policy.ts";
 import type { AnyStore } from "./store.ts";
 
 /** The policies of pipelines within pipelines, outermost first. */

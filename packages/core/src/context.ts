@@ -1,4 +1,4 @@
-import type { CallOptions } from "./call.ts";
+import type { CallOptions } from "./call-options.ts";
 
 /**
  * What is known of the request that is being served, so that clients deep inside need not be handed it: the signal

@@ -1,5 +1,6 @@
 import { attempt } from "./attempt.ts";
-import { Call, type CallOptions, PLAIN, type Trip } from "./call.ts";
+import { type CallOptions, PLAIN, type Trip } from "./call-options.ts";
+import { Call } from "./call.ts";
 import { flatten } from "./compose.ts";
 import { currentContext } from "./context.ts";
 import { type Description, describePolicies } from "./describe.ts";

@@ -1,12 +1,6 @@
 export { attempt, discard } from "./attempt.ts";
-export {
-  type AbortVerdict,
-  Call,
-  type CallOptions,
-  DISCARDED,
-  type ForkOptions,
-  type Priority,
-} from "./call.ts";
+export { type AbortVerdict, Call, DISCARDED } from "./call.ts";
+export type { CallOptions, ForkOptions, Priority } from "./call-options.ts";
 export { type Client, createClient, type Full, type Target, type TargetWithSettings } from "./client.ts";
 export { type CallContext, currentContext, provideContext } from "./context.ts";
 export type { Description, Lint, PolicyDescription } from "./describe.ts";
@@ -30,17 +24,8 @@ export type { Mark, Watcher } from "./marks.ts";
 export { type OptionReader, readOptions } from "./options.ts";
 export * from "./outcome.ts";
 export { createPipeline, type ExecuteOptions, type Pipeline } from "./pipeline.ts";
-export {
-  around,
-  type AroundSpec,
-  guard,
-  type Judgement,
-  type LocalGuard,
-  type Mode,
-  type Next,
-  type StoreGuard,
-  type Wait,
-} from "./policy.ts";
+export { around, type AroundSpec, type Next } from "./around.ts";
+export { guard, type Judgement, type LocalGuard, type Mode, type StoreGuard, type Wait } from "./guard.ts";
 export { type Relay, relay, type RelayOptions, StalledReaderError } from "./relay.ts";
 export { type CancelTimer, type Runtime, systemRuntime } from "./runtime.ts";
 export type { DrainOptions } from "./scope.ts";

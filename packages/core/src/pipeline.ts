@@ -1,4 +1,5 @@
-import type { Call, CallOptions } from "./call.ts";
+import type { CallOptions } from "./call-options.ts";
+import type { Call } from "./call.ts";
 import { compose } from "./compose.ts";
 import { show } from "./duration.ts";
 import { ConfigError } from "./errors.ts";

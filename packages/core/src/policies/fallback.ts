@@ -1,10 +1,10 @@
+import { around } from "../around.ts";
 import { attempt } from "../attempt.ts";
 import type { Call } from "../call.ts";
 import { type Target, upstreamOf } from "../client.ts";
 import { type Any, chain, type MaybePromise, type Updatable } from "../handler.ts";
 import { configure, readOptions } from "../options.ts";
 import { answered, type Outcome } from "../outcome.ts";
-import { around } from "../policy.ts";
 
 export interface FallbackOptions<Req = Any, Res = Any> {
   /** @default "fallback" */

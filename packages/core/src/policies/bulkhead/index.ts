@@ -1,10 +1,10 @@
 import type { Call } from "../../call.ts";
 import type { Duration } from "../../duration.ts";
+import { guard, type Judgement, type Mode } from "../../guard.ts";
 import { type Any, isPromise, type Updatable } from "../../handler.ts";
 import { createLine, type Line, type Place } from "../../internal/line.ts";
 import { configure, readOptions } from "../../options.ts";
 import type { Refusal } from "../../outcome.ts";
-import { guard, type Judgement, type Mode } from "../../policy.ts";
 import { createMemoryPermitStore, type PermitAsk, type PermitReply, type PermitStore } from "./store.ts";
 
 export interface BulkheadOptions<Req = Any> {

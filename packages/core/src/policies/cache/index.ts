@@ -1,3 +1,4 @@
+import { around, type Next } from "../../around.ts";
 import { Call } from "../../call.ts";
 import { show } from "../../duration.ts";
 import { ConfigError } from "../../errors.ts";
@@ -13,7 +14,6 @@ import {
 import { createKeyed } from "../../internal/keyed.ts";
 import { configure } from "../../options.ts";
 import { answered, type Meta, type Outcome } from "../../outcome.ts";
-import { around, type Next } from "../../policy.ts";
 import { relay } from "../../relay.ts";
 import { type Copier, createCopier, replay } from "./copier.ts";
 import { createMemoryCacheStore } from "./memory-store.ts";

@@ -1,9 +1,9 @@
+import type { Next } from "../../around.ts";
 import { discard } from "../../attempt.ts";
 import { type Call, DISCARDED } from "../../call.ts";
 import { type Any, isPromise, type MaybePromise } from "../../handler.ts";
 import type { Mark } from "../../marks.ts";
 import { answered, type Ending, type Meta, type Outcome } from "../../outcome.ts";
-import type { Next } from "../../policy.ts";
 import { relay } from "../../relay.ts";
 import { remember } from "../../thrown.ts";
 import type { Copier } from "./copier.ts";

@@ -1,9 +1,9 @@
 import type { Call } from "../../call.ts";
 import type { Duration } from "../../duration.ts";
+import { guard, type Mode } from "../../guard.ts";
 import { type Any, chain, type Host, type MaybePromise, type Updatable } from "../../handler.ts";
 import { configure, readOptions } from "../../options.ts";
 import type { Ending, Scope } from "../../outcome.ts";
-import { guard, type Mode } from "../../policy.ts";
 import type { Runtime } from "../../runtime.ts";
 import type { Admission, BreakerConfig, Result, Ticket, Transition } from "./states.ts";
 import { type BreakerAsk, type BreakerStore, createMemoryBreakerStore } from "./store.ts";

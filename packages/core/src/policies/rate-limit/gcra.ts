@@ -34,6 +34,7 @@ export class Bucket {
     const { limit, perMs, burst } = this.#rate;
     if (rate === this.#rate) return;
     if (rate.limit !== limit || rate.perMs !== perMs || rate.burst !== burst) {
+      this.#refill(now);
       this.#taken = rate.burst - Math.min(this.available(now), rate.burst);
       this.#since = now;
     }

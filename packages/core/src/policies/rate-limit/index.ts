@@ -1,10 +1,10 @@
 import type { Call } from "../../call.ts";
 import type { Duration } from "../../duration.ts";
 import { ConfigError } from "../../errors.ts";
+import { guard, type Mode } from "../../guard.ts";
 import { type Any, isPromise, type Updatable } from "../../handler.ts";
 import { configure, readOptions } from "../../options.ts";
 import type { Ending, Usage } from "../../outcome.ts";
-import { guard, type Mode } from "../../policy.ts";
 import type { Runtime } from "../../runtime.ts";
 import { type RateLimits, rulesOf, tokensOf } from "./limits.ts";
 import {

@@ -1,8 +1,8 @@
 import type { Call } from "../../call.ts";
+import type { Wait } from "../../guard.ts";
 import type { Any } from "../../handler.ts";
 import { createLine, type Line, type Place } from "../../internal/line.ts";
 import type { Refusal } from "../../outcome.ts";
-import type { Wait } from "../../policy.ts";
 import type { RateLimitAsk, RateLimitReply, RateStanding } from "./store.ts";
 
 /** Who waits for his turn. Per key first come, first served; newcomers stand behind those who wait. */
@@ -106,7 +106,7 @@ export function createTurns(name: string, patience: () => Patience): Turns {
     waiter.cancel();
     waiter.wake(); // if it was aborted, that has told the outcome already
     place.leave();
-    queue.tokens -= waiter.tokens;
+    
     if (queue.turn !== place) return;
     queue.turn = undefined;
     callUp(key);

@@ -1,3 +1,4 @@
+import { around, type Next } from "../../around.ts";
 import { discard } from "../../attempt.ts";
 import type { Call } from "../../call.ts";
 import { type Duration, milliseconds, show } from "../../duration.ts";
@@ -5,7 +6,6 @@ import { ConfigError } from "../../errors.ts";
 import { type Any, chain, type Updatable } from "../../handler.ts";
 import { configure, readOptions } from "../../options.ts";
 import type { Failed, Outcome } from "../../outcome.ts";
-import { around, type Next } from "../../policy.ts";
 import { fullJitter } from "./backoff.ts";
 
 export interface RetryOptions<Req = Any, Res = Any> {

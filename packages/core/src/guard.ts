@@ -1,4 +1,3 @@
-import { attempt } from "./attempt.ts";
 import type { Call } from "./call.ts";
 import { BreakwaterError, StoreError } from "./errors.ts";
 import {
@@ -11,7 +10,7 @@ import {
   type Policy,
 } from "./handler.ts";
 import { failed, type Outcome, type Refusal, refused } from "./outcome.ts";
-import type { AnyStore } from "./store.ts";
+import { base, type PolicyBase } from "./policy-base.ts";
 import { remember } from "./thrown.ts";
 
 /** `enforce` acts; `shadow` only tells what it would have refused; `off` lets everything pass untouched. */
@@ -24,13 +23,6 @@ export interface Wait {
 
 /** `undefined` admits. */
 export type Judgement = Refusal | Wait | undefined;
-
-/** What every policy has. */
-export interface PolicyBase {
-  readonly name: string;
-  describe?(): Readonly<Record<string, unknown>>;
-  snapshot?(): unknown;
-}
 
 /** A guard that decides by itself. */
 export interface LocalGuard<Req> extends PolicyBase {
@@ -104,16 +96,8 @@ export function guard<Req = Any, Ask = Any, Reply = Any>(
   return policy;
 }
 
-function base(kind: string, spec: PolicyBase): Omit<Policy, "apply"> {
-  return {
-    kind,
-    name: spec.name,
-    ...(spec.describe && { describe: () => spec.describe?.() ?? {} }),
-    ...(spec.snapshot && { snapshot: () => spec.snapshot?.() }),
-  };
-}
-
-type Enter<Req> = (call: Call<Req>) => MaybePromise<Judgement | StoreError>;
+/** @internal What a guard, or a group of them, says to a call. */
+export type Enter<Req> = (call: Call<Req>) => MaybePromise<Judgement | StoreError>;
 
 function guarded<Req, Res>(
   policy: Policy,
@@ -235,8 +219,8 @@ function enterStore<Req>(policy: Policy, spec: StoreGuard<Req, Any, Any>): Enter
   };
 }
 
-/** What a callback of the user's threw: a `key` that fails says nothing of the upstream. */
-function callersOwn<Req>(error: unknown, call: Call<Req>): unknown {
+/** @internal What a callback of the user's threw: a `key` that fails says nothing of the upstream. */
+export function callersOwn<Req>(error: unknown, call: Call<Req>): unknown {
   if (BreakwaterError.isInstance(error)) return error;
   return remember(error, failed(error, { fault: "caller", retryable: false }, call.meta));
 }
@@ -279,86 +263,4 @@ export function storeFailed<Req>(
   return spec?.unavailable === undefined
     ? new StoreError(`${policy}: the store did not decide`, { cause: error, meta: call.meta })
     : spec.unavailable(error, call);
-}
-
-/** @internal One round trip for adjacent guards on one store. */
-export function fuse<Req, Res>(
-  policies: readonly GuardPolicy<Req>[],
-  store: AnyStore,
-  next: Handler<Req, Res>,
-  host: Host,
-): Handler<Req, Res> {
-  const members = policies.map((policy) => ({ policy, spec: policy[GUARD] as StoreGuard<Req, Any, Any> }));
-  for (const { spec } of members) spec.check?.(host);
-  // A guard in shadow or off cannot be asked all or nothing; with one of them the group goes one by one.
-  const oneByOne = policies.reduceRight((inner, policy) => policy.apply(inner, host), next);
-  const name = policies.map((policy) => policy.name).join("+");
-
-  return (call) => {
-    if (members.some(({ spec }) => spec.mode !== undefined && spec.mode() !== "enforce"))
-      return oneByOne(call);
-    const active = members.filter(({ policy }) => call.enter(policy)).map(({ spec }) => spec);
-    if (active.length === 0) return next(call);
-
-    const enter: Enter<Req> = () => {
-      let asks: readonly unknown[];
-      try {
-        for (const spec of active) {
-          const early = spec.before?.(call);
-          if (early !== undefined) return early;
-        }
-        asks = active.map((spec) => spec.ask(call));
-      } catch (error) {
-        throw callersOwn(error, call);
-      }
-      const judgeAll = (replies: readonly unknown[]): Judgement => {
-        // Written order decides which refusal is told.
-        for (const [i, spec] of active.entries()) {
-          const judged = spec.judge(replies[i], call, asks[i]);
-          if (judged !== undefined) return judged;
-        }
-        for (const [i, spec] of active.entries()) spec.settle?.(call, replies[i], asks[i]);
-        return undefined;
-      };
-      let decided: MaybePromise<readonly unknown[]>;
-      try {
-        decided = (store as Required<AnyStore>).decideAll(asks);
-      } catch (error) {
-        return storeFailed(call, name, error, active);
-      }
-      return isPromise(decided)
-        ? decided.then(judgeAll, (error: unknown) => storeFailed(call, name, error, active))
-        : judgeAll(decided);
-    };
-    return chain(enter(call), (judged) => proceed(call, judged, "enforce", name, enter, next));
-  };
-}
-
-export type Next<Req, Res> = (call: Call<Req>) => MaybePromise<Outcome<Res>>;
-
-export interface AroundSpec<Req, Res> extends PolicyBase {
-  /** An around changes outcomes, so there is nothing that it could do in shadow. */
-  mode?(): "enforce" | "off";
-  check?(host: Host): void;
-  /** Decides what the call comes to. `next(call.fork())` makes an attempt; never, once or many times. */
-  run(call: Call<Req>, next: Next<Req, Res>, policy: Policy): MaybePromise<Outcome<Res>>;
-}
-
-/**
- * A policy that decides what a call comes to: it may make no attempt, one or many. Each is a fork of the call with
- * an ending of its own, and those whose answer is not the one returned are ended.
- */
-export function around<Req = Any, Res = Any>(kind: string, spec: AroundSpec<Req, Res>): Policy<Req, Res> {
-  const policy: Policy<Req, Res> = {
-    ...base(kind, spec),
-    apply(inner, host) {
-      spec.check?.(host);
-      const next: Next<Req, Res> = (call) => attempt(call, inner);
-      return (call) => {
-        if ((spec.mode !== undefined && spec.mode() === "off") || !call.enter(policy)) return inner(call);
-        return spec.run(call, next, policy);
-      };
-    },
-  };
-  return policy;
 }

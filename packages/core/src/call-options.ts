@@ -1,0 +1,49 @@
+import type { Duration } from "./duration.ts";
+import type { Host } from "./handler.ts";
+import type { Meta, Usage } from "./outcome.ts";
+import type { FunctionContext } from "./upstream.ts";
+
+/** Which calls go first where there is a queue. */
+export type Priority = "interactive" | "batch";
+
+/** What a caller says of a call, beside the request. What is not said here is taken from the call context, if there is one. */
+export interface CallOptions {
+  /** Aborting it cancels the call; `signal.reason` comes back unchanged. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whose call it is. Caches are kept apart by it. */
+  readonly tenant?: string | undefined;
+  /** @default "interactive" */
+  readonly priority?: Priority | undefined;
+  /** How long, from now, an answer is of use. No wait of ours exceeds it. */
+  readonly deadline?: Duration | undefined;
+  /** Appears in events, errors and `x-breakwater-*` headers. */
+  readonly callId?: string | undefined;
+  /** Expected tokens, where the upstream cannot tell. */
+  readonly cost?: Usage | undefined;
+}
+
+export interface ForkOptions<Req> {
+  readonly request?: Req;
+  /** 1 for the first. */
+  readonly attempt?: number;
+  /** Targets that a balancer should not pick again. */
+  readonly avoid?: readonly string[];
+  /** Nothing around it ends it: a single flight outlives its leader. Drained by `close()`. */
+  readonly detached?: boolean;
+}
+
+/** What an attempt has in common with all others of the same call. */
+export interface Trip {
+  readonly host: Host;
+  readonly meta: Meta;
+  readonly tenant: string | undefined;
+  readonly priority: Priority;
+  readonly cost: Usage | undefined;
+  /** When the call came in; monotonic ms. */
+  readonly startedAt: number;
+  /** What a pipeline was asked to execute. */
+  readonly task: ((context: FunctionContext) => unknown) | undefined;
+}
+
+/** Of a call or a fork about which nothing is to be said: one for all, since an empty object is seven words. */
+export const PLAIN: ForkOptions<never> = {};
