@@ -1,6 +1,6 @@
 import { GCProfiler } from "node:v8";
 
-import { breathe, makeCalls } from "./calls.ts";
+import { breathe, makeCalls, warmUp } from "./calls.ts";
 import { median } from "./statistics.ts";
 import type { Subject } from "./subject.ts";
 
@@ -11,7 +11,6 @@ export const BYTES_FLAGS: readonly string[] = [
   "--max-semi-space-size=128",
 ];
 
-const WARM_UP_CALLS = 8_000;
 const CALLS = 1_000;
 const SAMPLES = 5;
 
@@ -20,10 +19,7 @@ const SAMPLES = 5;
  * over many calls while nothing is collected; after warm-up, because optimised code allocates less.
  */
 export async function bytesPerCall(subject: Subject): Promise<number> {
-  for (let done = 0; done < WARM_UP_CALLS; done += CALLS) {
-    await makeCalls(subject, CALLS);
-    await breathe();
-  }
+  await warmUp(subject);
   const samples: number[] = [];
   for (let tries = 0; samples.length < SAMPLES && tries < 5 * SAMPLES; tries++) {
     const grown = await growth(subject);

@@ -1,20 +1,15 @@
 import { Bench, hrtimeNow } from "tinybench";
 
-import { breathe, makeCalls } from "./calls.ts";
+import { breathe, makeCalls, warmUp } from "./calls.ts";
 import type { Subject } from "./subject.ts";
 
-/** Too short to be timed alone; and in so many calls there is a collection or two, so that the median has its price in it. */
-const BATCH = 1_000;
+/** Too short to be timed alone, and long enough for a collection in most batches, so that the median has its price in it. */
+const BATCH = 250;
 
 /** Nanoseconds of one awaited call: the median over batches of a warmed-up process. */
 export async function nanosecondsPerCall(subject: Subject, ms: number): Promise<number> {
-  const bench = new Bench({
-    time: ms,
-    iterations: 3,
-    warmupTime: ms,
-    warmupIterations: 3,
-    now: hrtimeNow,
-  });
+  await warmUp(subject);
+  const bench = new Bench({ time: ms, iterations: 5, warmup: false, now: hrtimeNow });
   bench.add("calls", () => makeCalls(subject, BATCH), { async: true, beforeEach: breathe });
   const [task] = await bench.run();
   const result = task?.result;
