@@ -106,7 +106,7 @@ export function createTurns(name: string, patience: () => Patience): Turns {
     waiter.cancel();
     waiter.wake(); // if it was aborted, that has told the outcome already
     place.leave();
-    
+    queue.tokens -= waiter.tokens;
     if (queue.turn !== place) return;
     queue.turn = undefined;
     callUp(key);
