@@ -10,7 +10,9 @@ type Finalizer = (ending: Ending) => void;
 
 /** What waits for the verdict, the last one first: linked, since nearly every call has one or two. */
 interface Deferred {
-  readonly f: Finalizer;
+  readonly f: Finalizer | (() => void);
+  /** Whether it is told the ending. Making one costs a look at the clock. */
+  readonly told: boolean;
   readonly earlier: Deferred | undefined;
 }
 
@@ -18,7 +20,6 @@ interface Deferred {
 interface Hold {
   readonly f: Finalizer | (() => void);
   readonly graceMs: number;
-  /** Whether it is told the ending. Making one costs a look at the clock. */
   readonly told: boolean;
   readonly earlier: Hold | undefined;
   done: boolean;
@@ -190,7 +191,7 @@ export class Call<Req> {
   /** Cancels the call when `signal` fires. One listener per signal, however many calls share it. */
   follow(signal: AbortSignal): void {
     if (signal.aborted) this.abort(signal.reason);
-    else this.defer(followSignal(signal, this));
+    else this.#deferBlind(followSignal(signal, this));
   }
 
   // --- Time ---
@@ -235,7 +236,7 @@ export class Call<Req> {
   /** A timer that is gone when the verdict is known. */
   timer(ms: number, f: () => void): CancelTimer {
     const cancel = this.runtime.setTimer(ms, f);
-    this.defer(cancel);
+    this.#deferBlind(cancel);
     return cancel;
   }
 
@@ -275,7 +276,13 @@ export class Call<Req> {
   /** Runs `f` once, when the verdict is known, the last one first; at once if it is. A throw becomes an event. */
   defer(f: Finalizer): void {
     if (this.#state >= JUDGED) this.#run(f);
-    else this.#deferred = { f, earlier: this.#deferred };
+    else this.#deferred = { f, told: true, earlier: this.#deferred };
+  }
+
+  /** As `defer`, for what need not be told the ending. */
+  #deferBlind(f: () => void): void {
+    if (this.#state >= JUDGED) this.#isolate(f, undefined);
+    else this.#deferred = { f, told: false, earlier: this.#deferred };
   }
 
   /**
@@ -422,7 +429,7 @@ export class Call<Req> {
     if (this.parent !== undefined && !this.detached) this.parent.#orphan(this);
     let deferred = this.#deferred;
     this.#deferred = undefined;
-    for (; deferred !== undefined; deferred = deferred.earlier) this.#run(deferred.f);
+    for (; deferred !== undefined; deferred = deferred.earlier) this.#tell(deferred);
     const holds = this.#holds;
     this.#holds = undefined;
     if (this.#work === undefined) this.#state = STOPPED;
@@ -438,8 +445,12 @@ export class Call<Req> {
   #let(hold: Hold): void {
     if (hold.done) return;
     hold.done = true;
-    if (hold.told) this.#run(hold.f);
-    else this.#isolate(hold.f as () => void, undefined);
+    this.#tell(hold);
+  }
+
+  #tell({ f, told }: Deferred | Hold): void {
+    if (told) this.#run(f);
+    else this.#isolate(f as () => void, undefined);
   }
 
   /** Runs holds as soon as the work has stopped, each no later than its grace. */
