@@ -65,8 +65,8 @@ export interface BreakerState {
   force(to: "open" | "closed" | undefined, now: number): void;
   configure(config: BreakerConfig): void;
   snapshot(now: number): BreakerSnapshot;
-  /** Closed, and nothing remembered. */
-  idle(now: number): boolean;
+  /** Closed, and not just recovered: little is lost when it is forgotten. */
+  readonly well: boolean;
 }
 
 export function createBreakerState(initial: BreakerConfig): BreakerState {
@@ -224,6 +224,8 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
       };
     },
 
-    idle: (now) => status === "closed" && openings === 0 && window.totals(now).calls === 0,
+    get well() {
+      return status === "closed" && openings === 0;
+    },
   };
 }

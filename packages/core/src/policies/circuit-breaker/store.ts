@@ -61,11 +61,10 @@ interface Circuits {
 /** Circuits in this process. */
 export function createMemoryBreakerStore({ maxKeys = 10_000 }: MemoryBreakerStoreOptions = {}): BreakerStore {
   const names = new Map<string, Circuits>();
-  let now = 0;
 
   function createCircuits(config: BreakerConfig): Circuits {
     const create = (): BreakerState => createBreakerState(circuits.config);
-    const circuits: Circuits = { config, states: createKeyed(maxKeys, create, (state) => state.idle(now)) };
+    const circuits: Circuits = { config, states: createKeyed(maxKeys, create, (state) => state.well) };
     return circuits;
   }
 
@@ -80,13 +79,9 @@ export function createMemoryBreakerStore({ maxKeys = 10_000 }: MemoryBreakerStor
   }
 
   return {
-    decide(ask) {
-      now = ask.now;
-      return circuit(ask.name, ask.key, ask.config).admit(ask.now, ask.random);
-    },
-    record(ask, ticket, { result, slow, trip, now: at }) {
-      return names.get(ask.name)?.states.peek(ask.key)?.record(ticket, result, slow, at, trip);
-    },
+    decide: (ask) => circuit(ask.name, ask.key, ask.config).admit(ask.now, ask.random),
+    record: (ask, ticket, { result, slow, trip, now }) =>
+      names.get(ask.name)?.states.peek(ask.key)?.record(ticket, result, slow, now, trip),
     provisional: (ask, ticket, at, slow) =>
       names.get(ask.name)?.states.peek(ask.key)?.provisional(ticket, at, slow),
     force: (name, key, config, to, at) => circuit(name, key, config).force(to, at),
