@@ -23,10 +23,17 @@ const limits: fc.Arbitrary<RateLimitAsk["limits"]> = fc.oneof(
   fc.record({ requests: rule, tokens: rule }),
 );
 
+/** Fractions, as the monotonic clocks of this world have them. */
+const moment = fc.nat(1e9).map((n) => n / 997);
+
 const asks = fc.array(
   fc.record({
-    // Fractions, as the monotonic clocks of this world have them.
-    ms: fc.oneof(fc.constant(0), fc.nat(2_000), fc.double({ min: 0, max: 200, noNaN: true })),
+    ms: fc.oneof(
+      fc.constant(0),
+      fc.constant(0),
+      fc.nat(2_000),
+      fc.nat(200_000).map((n) => n / 997),
+    ),
     back: fc.boolean(),
     tokens: fc.nat(70),
     used: fc.option(fc.nat(120)),
@@ -74,7 +81,7 @@ function play(
 describe("limits in memory", () => {
   it("say the least whole number of milliseconds after which the same ask passes", () => {
     fc.assert(
-      fc.property(limits, fc.double({ min: 0, max: 1e9, noNaN: true }), asks, (given, from, steps) => {
+      fc.property(limits, moment, asks, (given, from, steps) => {
         // A second store gets the same asks up to each refusal, and then the same ask once more, just early or in time.
         for (const early of [true, false]) {
           let told: { at: number; ms: number } | undefined;
@@ -94,7 +101,7 @@ describe("limits in memory", () => {
 
   it("take all that is asked for or nothing", () => {
     fc.assert(
-      fc.property(limits, fc.nat(1e6), asks, (given, from, steps) => {
+      fc.property(limits, moment, asks, (given, from, steps) => {
         play(given, from, steps, (decide, _, reply) => {
           const zero = decide({ cost: { requests: 0, tokens: 0 } });
           const after = [zero.requests?.remaining, zero.tokens?.remaining];

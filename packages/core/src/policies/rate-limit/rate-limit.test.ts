@@ -448,6 +448,47 @@ describe("who waits", () => {
     expect(take()).toEqual(["a answered at 0", "b answered at 100", "c answered at 200"]);
   });
 
+  it("makes room for the next one when he goes, not when his answer is over", async () => {
+    const clock = createTestClock();
+    const script = scriptedUpstream<string, AsyncIterable<string>>();
+    const ask = createClient(
+      { upstream: script.upstream, runtime: clock },
+      rateLimit({ limits: { requests: { limit: 1, per: 100 } }, wait: "1s" }),
+    );
+    for (const name of ["a", "b", "c", "d"]) void ask(name);
+    await clock.advance(0);
+    const started: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      (await script.next()).stream("of tokens without end");
+      started.push(clock.now());
+      await clock.advance(100);
+    }
+    expect(started).toEqual([0, 100, 200]);
+    expect(script.calls).toBe(4);
+  });
+
+  it("stands no longer behind those who have left", async () => {
+    const { outcome, clock } = limited({ limits: tokens(60), wait: "70s", cost: (input) => Number(input) });
+    const leaving = new AbortController();
+    await outcome(() => 1, { input: 60 });
+    const waits = [
+      outcome(() => "a", { input: 10 }),
+      outcome(() => "b", { input: 50, signal: leaving.signal }),
+    ];
+    expect(outcome(() => 1, { input: 20 })).toMatchObject({
+      status: "refused",
+      refusal: { retryAfterMs: 80_000 },
+    });
+    leaving.abort();
+    const last = outcome(() => 1, { input: 20 });
+    await clock.advance(30_000);
+    expect((await Promise.all(waits.map(async (each) => each))).map(({ status }) => status)).toEqual([
+      "answered",
+      "cancelled",
+    ]);
+    expect(await last).toMatchObject({ status: "answered", meta: { waitedMs: 30_000 } });
+  });
+
   it("is bounded in number", async () => {
     const { outcome, clock } = limited({ limits: tokens(60), wait: "1h", queue: 2, cost: () => 60 });
     const { note, take } = logbook(clock);

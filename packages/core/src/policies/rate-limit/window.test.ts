@@ -50,6 +50,7 @@ describe("a sliding window", () => {
       fc.property(rate, start, asks, ({ limit, perMs }, from, steps) => {
         let now = from;
         const window = new SlidingWindow({ limit, perMs }, now);
+        const log: Taken[] = [];
         for (const step of steps) {
           now += step.span * perMs;
           const cost = 1 + (step.cost % limit);
@@ -63,6 +64,10 @@ describe("a sliding window", () => {
           }
           expect(window.allowedAt(cost, now)).toBeLessThanOrEqual(now);
           window.take(cost, now);
+          log.push({ at: now, cost });
+          // Who always comes at the first possible moment finds every crack.
+          const sum = log.reduce((all, taken) => (now < taken.at + perMs ? all + taken.cost : all), 0);
+          expect(sum).toBeLessThanOrEqual(limit);
         }
       }),
     );

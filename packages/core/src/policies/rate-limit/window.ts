@@ -67,7 +67,7 @@ export class SlidingWindow {
   giveBack(amount: number, takenAt: number, now: number): void {
     this.#forget(now);
     const entry = this.#entries.findLast(({ from }) => from <= takenAt);
-    if (entry === undefined || entry.at < takenAt) return;
+    if (entry === undefined) return;
     const given = Math.min(amount, entry.cost);
     entry.cost -= given;
     this.#used -= given;
