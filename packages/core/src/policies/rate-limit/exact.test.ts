@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
+import { seeded } from "../../../../testing/src/index.ts";
 import {
   createMemoryRateLimitStore,
   type RateLimitAsk,
@@ -97,6 +98,33 @@ describe("limits in memory", () => {
         }
       }),
     );
+  });
+
+  it("say it also where sums of fractions round up or down, and when the clock has gone back", () => {
+    const random = seeded(1);
+    const fraction = (most: number): number => Math.floor(random() * most) / 997;
+    for (let i = 0; i < 10_000; i++) {
+      const limit = 1 + Math.floor(random() * 50);
+      const perMs = 1 + Math.floor(random() * 10_000);
+      const store = createMemoryRateLimitStore();
+      const ask = (now: number): RateLimitReply =>
+        store.decide({
+          kind: "rate-limit",
+          name: "r",
+          key: "",
+          limits: { requests: { algorithm: "gcra", limit, perMs, burst: 1 } },
+          cost: { requests: 1, tokens: 0 },
+          now,
+        }) as RateLimitReply;
+      const now = fraction(1e6);
+      if (i % 2 === 0) ask(now + fraction(1e9));
+      else ask(now);
+      const { admitted, retryAfterMs } = ask(now);
+      expect(admitted).toBe(false);
+      const early = ask(now + retryAfterMs - 1);
+      expect([early.admitted, early.retryAfterMs]).toEqual([false, 1]);
+      expect(ask(now + retryAfterMs).admitted).toBe(true);
+    }
   });
 
   it("take all that is asked for or nothing", () => {

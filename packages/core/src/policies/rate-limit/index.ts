@@ -177,7 +177,7 @@ function adjustmentOf(
 
 function usedTokens(ending: Ending, call: Call<Any>, reserved: number, sent: boolean): number {
   if (!sent) return 0; // refused further in, cancelled in a queue of ours, or answered from a cache
-  const usage = ending.usage ?? call.usage ?? (ending.status === "answered" ? call.meta.usage : undefined);
+  const usage = ending.usage ?? (ending.status === "answered" ? call.meta.usage : undefined);
   if (usage !== undefined) return tokensOf(usage, "usage");
   return neverBegan(ending) ? 0 : reserved;
 }

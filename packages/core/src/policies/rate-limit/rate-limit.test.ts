@@ -328,6 +328,33 @@ describe("tokens", () => {
     expect(left(cached)).toEqual({ requests: 9, tokens: 60 });
   });
 
+  it("come back when the upstream knows that nothing was spent, and when a later attempt is refused further in", async () => {
+    const clock = createTestClock();
+    const script = scriptedUpstream<string, string>();
+    const options = { limits: { ...perSecond(10), ...tokens(100) }, cost: () => 40 };
+    const known = createClient({ upstream: script.upstream, runtime: clock }, rateLimit(options));
+    for (const [spent, tokensLeft] of [
+      [false, 100],
+      [true, 60],
+    ] as const) {
+      const asked = known.outcome("q");
+      (await script.next()).fail(new Error("reset"), { fault: spent ? "overload" : "upstream", spent });
+      await asked;
+      expect(left(known)?.tokens).toBe(tokensLeft);
+    }
+
+    const again = createClient(
+      { upstream: script.upstream, runtime: clock },
+      rateLimit(options),
+      retry({ baseDelay: 0 }),
+      rateLimit({ name: "inner", limits: perSecond(1) }),
+    );
+    const asked = again.outcome("q");
+    (await script.next()).fail(new Error("busy"));
+    expect(await asked).toMatchObject({ status: "refused", refusal: { by: "inner" } });
+    expect(left(again), "it was sent once").toEqual({ requests: 9, tokens: 100 });
+  });
+
   it("of a call with several attempts inside are settled by the answer's usage", async () => {
     const clock = createTestClock();
     const script = scriptedUpstream<string, string>();
@@ -594,6 +621,49 @@ describe("who waits", () => {
     reply();
     await clock.settle();
     expect(take()).toEqual(["c answered at 100"]);
+  });
+
+  it("is refused when others, elsewhere, have taken what he waited for and it does not fit any more; so are newcomers", async () => {
+    const clock = createTestClock();
+    const store = createMemoryRateLimitStore();
+    const limits = { requests: { limit: 1, per: 100 } };
+    const here = limited({ limits, wait: 150, store }, clock);
+    const elsewhere = limited({ limits, store }, clock);
+    const { note, take } = logbook(clock);
+    note(
+      "a",
+      here.outcome(() => 1),
+    );
+    note(
+      "b",
+      here.outcome(() => 1),
+    );
+    clock.setTimer(100, () =>
+      note(
+        "x",
+        elsewhere.outcome(() => 1),
+      ),
+    ); // in the very moment, just before b
+    await clock.advance(99);
+    // As things stand c would go at 200 ms. Once b has asked in vain it is 300 ms, and d's time is up then.
+    note(
+      "c",
+      here.outcome(() => 1),
+    );
+    expect(take()).toEqual(["a answered at 0"]);
+    clock.setTimer(1, () => {
+      void clock.settle().then(() =>
+        note(
+          "d",
+          here.outcome(() => 1),
+        ),
+      );
+    });
+    await clock.advance(1);
+    await clock.settle();
+    expect(take()).toEqual(["x answered at 100", "b refused at 100"]);
+    await clock.advance(100);
+    expect(take()).toEqual(["c answered at 200", "d refused at 100"]);
   });
 
   it("waits for what a total leaves of the time", async () => {

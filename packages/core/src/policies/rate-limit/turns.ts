@@ -170,10 +170,8 @@ export function createTurns(name: string, patience: () => Patience): Turns {
         return { wait: () => join(call, ask, reply) };
       }
       queue.told = { ask, reply, at: now };
-      if (!fits(call, retryAfterMs, turn.value.until - now)) {
-        leave(queue, turn, ask.key);
+      if (!fits(call, retryAfterMs, turn.value.until - now))
         return rateLimited(name, ask, reply, retryAfterMs);
-      }
       return {
         wait: () =>
           new Promise((resolve) => {

@@ -53,7 +53,7 @@ describe("a sliding window", () => {
         const log: Taken[] = [];
         for (const step of steps) {
           now += step.span * perMs;
-          const cost = 1 + (step.cost % limit);
+          const cost = 1 + (step.cost % Math.ceil(limit / 5));
           const at = window.allowedAt(cost, now);
           if (at > now) {
             // Half of the way is always too early, and the way is never further than the window is long.

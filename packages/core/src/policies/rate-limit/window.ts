@@ -42,7 +42,8 @@ export class SlidingWindow {
   allowedAt(cost: number, now: number): number {
     this.#forget(now);
     const { limit, perMs } = this.#rate;
-    let tooMuch = this.#used + Math.min(cost, limit) - limit;
+    // More than the limit stays too much, and waits for the last to leave.
+    let tooMuch = this.#used + cost - limit;
     let at = now;
     for (const entry of this.#entries) {
       if (tooMuch <= 0) break;
