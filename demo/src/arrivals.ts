@@ -1,7 +1,6 @@
-/** One question of one user, decided before the evening begins and the same in every column. */
+/** The question of one user, decided before the evening begins and the same in every column. */
 export interface Arrival {
   readonly id: string;
-  readonly user: string;
   /** Milliseconds of the evening. */
   readonly atMs: number;
   readonly prompt: string;
@@ -13,9 +12,6 @@ export interface ArrivalOptions {
   readonly durationMs: number;
 }
 
-/** How often a user asks in an evening. */
-export const CALLS_PER_USER = 2;
-
 /**
  * Arrivals of an open loop: they come when they come, whether or not those before them have been answered. A closed
  * loop would ask a slow column fewer questions, and so hide how slow it is.
@@ -24,13 +20,10 @@ export const CALLS_PER_USER = 2;
  */
 export function arrivalsOf({ seed, users, durationMs }: ArrivalOptions): readonly Arrival[] {
   const random = mulberry32(seed);
-  const moments = Array.from({ length: users * CALLS_PER_USER }, () => durationMs * momentOf(random()));
+  const moments = Array.from({ length: users }, () => durationMs * momentOf(random()));
   return moments
     .toSorted((a, b) => a - b)
-    .map((atMs, index) => {
-      const user = Math.floor(random() * users) + 1;
-      return { id: `call-${index + 1}`, user: `user-${user}`, atMs, prompt: promptOf(index + 1, random) };
-    });
+    .map((atMs, index) => ({ id: `call-${index + 1}`, atMs, prompt: promptOf(index + 1, random) }));
 }
 
 /** The part of the evening at which a share of the calls has come: twice as busy in its middle as at its ends. */

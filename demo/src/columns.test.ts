@@ -32,7 +32,7 @@ async function ask(column: ColumnName, fault?: string, cutOffMs = 10_000): Promi
     verify: (request, received) => verifyText(request, received, { ...TEXT, seed: 1 }),
   } satisfies Parameters<typeof browse>[1];
   try {
-    const arrivals = arrivalsOf({ seed: 1, users: 3, durationMs: evenings.light.durationMs });
+    const arrivals = arrivalsOf({ seed: 1, users: 6, durationMs: evenings.light.durationMs });
     return await Promise.all(arrivals.map((arrival) => browse(arrival, browser)));
   } finally {
     await dispatcher.destroy();

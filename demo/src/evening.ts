@@ -16,15 +16,15 @@ export interface Evening {
 
 const second = 1_000;
 const minute = 60 * second;
-const durationMs = 8 * minute;
+const durationMs = 6 * minute;
 
 // THE MACHINE, the same on all three evenings.
 //
 // Users ask `deepseek-v4-pro` without thinking. A single stream runs at 110 tokens a second, at full load at half of
-// that; answers are log-normal around 90 tokens, a paragraph, and 108 in the mean. On 12 slots that is 5 answers a second
-// at full load. 500 users who ask twice in eight minutes bring 2 a second, and 3 at the height of the evening: the
-// machine is half busy when nothing is wrong with it.
-const capacity = { slots: 12, queue: 150, keepAliveMs: 12 * second, queueTimeoutMs: 10 * minute };
+// that; answers are log-normal around 90 tokens, a paragraph, and 108 in the mean. On 8 slots that is 3.5 answers a
+// second at full load. 500 users who ask once in six minutes bring 1.4 a second, and 1.9 at the height of the evening:
+// the machine is half busy when nothing is wrong with it.
+const capacity = { slots: 8, queue: 100, keepAliveMs: 12 * second, queueTimeoutMs: 10 * minute };
 
 /** How long answers are, at both hosts. */
 export const TEXT: LengthSettings = { contentMedian: 90, sigma: 0.6 };
@@ -73,33 +73,33 @@ function burst(fromMs: number, toMs: number, probability: number): ScenarioPhase
 const evening: Scenario = {
   name: "evening",
   note:
-    "Eight minutes that have in them what is otherwise spread over weeks. The kinds of trouble, their bytes and the " +
+    "Six minutes that have in them what is otherwise spread over weeks. The kinds of trouble, their bytes and the " +
     "numbers in them are reported by users of the API; the rates are a choice within what the reports say.",
   capacity,
   phases: [
     {
       name: "queue",
-      fromMs: 1 * minute,
-      toMs: 3 * minute,
-      capacity: { slots: 2 },
+      fromMs: 45 * second,
+      toMs: 150 * second,
+      capacity: { slots: 1 },
       note:
-        "Five sixths of the machine go to somebody else. Requests get 200 at once, then a keep-alive every 12 s (seen in " +
-        "packet captures) while they wait, for more than a minute; what finds 150 others waiting gets a 503. Waits of " +
+        "Seven eighths of the machine go to somebody else. Requests get 200 at once, then a keep-alive every 12 s (seen " +
+        "in packet captures) while they wait, for a minute and more; what finds 100 others waiting gets a 503. Waits of " +
         "minutes were normal in January and February of 2025.",
     },
-    burst(3 * minute + 50 * second, 4 * minute + 10 * second, 0.6),
-    burst(4 * minute + 30 * second, 4 * minute + 50 * second, 0.6),
+    burst(195 * second, 215 * second, 0.6),
+    burst(230 * second, 250 * second, 0.6),
     {
       name: "429",
-      fromMs: 5 * minute + 10 * second,
-      toMs: 6 * minute + 10 * second,
-      concurrency: 25,
+      fromMs: 260 * second,
+      toMs: 310 * second,
+      concurrency: 7,
       note:
         "The account's limit falls with its balance, and what exceeds it gets 429. Limits of 5, 7, 17, 20, 25 and 39 are " +
-        "reported; 25 is the one whose message is known in full. About 5 are in flight here as long as none of them hangs: " +
-        "a stream counts from its request until its end, so those that stall and are not given up fill the limit.",
+        "reported; 7 is the smallest under which this service could live, with 4 streams in flight. A stream counts " +
+        "until its end, so those that hang and are not given up fill the limit.",
     },
-    brokenStreams(1 * minute, 7 * minute, 1),
+    brokenStreams(45 * second, 315 * second, 1),
   ],
 };
 
@@ -107,12 +107,12 @@ const light: Scenario = {
   name: "light",
   note: "An ordinary evening: one short burst of refusals, and a third of the broken streams.",
   capacity,
-  phases: [burst(4 * minute, 4 * minute + 10 * second, 0.3), brokenStreams(1 * minute, 7 * minute, 1 / 3)],
+  phases: [burst(180 * second, 190 * second, 0.3), brokenStreams(45 * second, 315 * second, 1 / 3)],
 };
 
 const outage: ScenarioPhase = {
   name: "outage",
-  fromMs: 1 * minute,
+  fromMs: 45 * second,
   note:
     "Until the end 19 of 20 requests are refused with 503, the others wait in a queue that does not move. There is no " +
     "answer to be had, and no policy can make one; what can differ is how long a user is left waiting to be told.",
@@ -127,7 +127,7 @@ const hopeless: Scenario = { name: "hopeless", capacity, phases: [outage] };
 // A second host with the same model: a third-party one, whose single streams are reported at 112 tokens a second and
 // whose first tokens come after 0.9 s. It has room for everybody and troubles of its own: one request in a hundred is
 // refused, and a sixth of DeepSeek's broken streams.
-const secondCapacity = { slots: 32, queue: 150, prefillMs: 900 };
+const secondCapacity = { slots: 32, queue: 100, prefillMs: 900 };
 const mild: Scenario = {
   name: "second-host",
   capacity: secondCapacity,
@@ -150,13 +150,13 @@ export const evenings: Readonly<Record<Severity, Evening>> = {
     second: mild,
   },
   evening: {
-    summary: "a queue of minutes, two bursts of 503, an account limit of 25, 8.5 % broken streams",
+    summary: "a queue of minutes, two bursts of 503, an account limit of 7, 8.5 % broken streams",
     durationMs,
     deepseek: evening,
     second: mild,
   },
   hopeless: {
-    summary: "after one minute no answer is to be had, at DeepSeek or elsewhere",
+    summary: "after 45 s no answer is to be had, at DeepSeek or elsewhere",
     durationMs,
     deepseek: hopeless,
     // Everybody goes there, and it falls over as well.

@@ -4,7 +4,6 @@ import { availableParallelism } from "node:os";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { arrivalsOf } from "./arrivals.ts";
 import { stopChildren } from "./child.ts";
 import { wrongClocks } from "./clock-check.ts";
 import { evenings } from "./evening.ts";
@@ -27,15 +26,14 @@ async function main(options: Options): Promise<void> {
   const { severity, seed, users, timeScale } = options;
   const evening = evenings[severity];
   const { durationMs } = evening;
-  const calls = arrivalsOf({ seed, users, durationMs }).length;
   const wallSeconds = Math.round(((durationMs + CUT_OFF_MS) * timeScale) / 1_000);
   say(`Severity "${severity}": ${evening.summary}.`);
   say(
-    `${users} users ask ${calls} questions in ${durationMs / 60_000} minutes, seed ${seed}, the same ones in every column, ` +
+    `${users} users ask in ${durationMs / 60_000} minutes, seed ${seed}, the same questions at the same moments in every column, ` +
       `whether or not earlier ones have been answered. Who has waited ${CUT_OFF_MS / 60_000} minutes has left.`,
   );
   say(
-    `Every clock of every side runs ${1 / timeScale} times as fast (timeScale ${timeScale}): at most ${wallSeconds} s here. ` +
+    `Every clock of every side runs ${(1 / timeScale).toFixed(1)} times as fast (timeScale ${timeScale}): at most ${wallSeconds} s here. ` +
       "All figures are in the evening's own time.\n",
   );
 
@@ -65,11 +63,13 @@ async function main(options: Options): Promise<void> {
   const garbled = summaries.reduce((sum, summary) => sum + summary.garbled, 0);
   if (garbled > 0) say(`${garbled} answers had words in them that do not belong there.`);
   say(
-    "Answered: the time to the end of what looked like an answer, complete or not; who was left hanging counts with five minutes.",
+    "Answered: the time to the end of what looked like an answer, complete or not; who was left hanging counts with " +
+      `${CUT_OFF_MS / 60_000} minutes.`,
   );
   say(
-    `Event loops were late by ${lag.p99Ms.toFixed(0)} ms (p99) and ${lag.maxMs.toFixed(0)} ms (worst) in the latest process: ` +
-      `${seconds(lag.p99Ms / timeScale)} and ${seconds(lag.maxMs / timeScale)} of the evening, on ${availableParallelism()} processors.`,
+    `The latest process was late by ${lag.p99Ms.toFixed(0)} ms (p99) and ${lag.maxMs.toFixed(0)} ms (worst), which is ` +
+      `${seconds(lag.p99Ms / timeScale)} and ${seconds(lag.maxMs / timeScale)} of the evening. All of them took ` +
+      `${seconds(lag.cpuMs)} of processor time, on ${availableParallelism()} processors.`,
   );
   if (lag.p99Ms > LATE_MS) {
     say(
@@ -77,7 +77,7 @@ async function main(options: Options): Promise<void> {
     );
   }
 
-  const subtitle = `${users} users, ${calls} calls, ${evening.summary}. Simulated, seed ${seed}.`;
+  const subtitle = `${users} users, one question each: ${evening.summary}. Simulated, seed ${seed}.`;
   const picture = options.picture === undefined ? resolve(root, ".cache/demo.svg") : resolve(options.picture);
   write(picture, pictureOf(results, evening, subtitle));
   say(`Picture: ${picture}`);

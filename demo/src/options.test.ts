@@ -10,7 +10,7 @@ describe("options", () => {
       columns: compared,
       users: 500,
       seed: 1,
-      timeScale: 0.1,
+      timeScale: 0.12,
       report: undefined,
       markdown: false,
     });

@@ -30,9 +30,9 @@ differ in one thing: how they call it. Offline: DeepSeek is a simulator on this 
   --columns A,B       ${compared.join(", ")}
                       (default all of them)
   --ablate            instead: recommended() with each of its policies left out once
-  --users N           how many users ask, twice each  (default 500: the evening is made for them)
+  --users N           how many users ask, once each  (default 500: the evening is made for them)
   --seed N            another evening of the same kind  (default 1)
-  --time-scale X      real seconds for a second of the evening, for all clocks of all sides  (default 0.1)
+  --time-scale X      real seconds for a second of the evening, for all clocks of all sides  (default 0.12)
   --report FILE       writes the figures as JSON
   --picture FILE.svg  where the picture goes  (default .cache/demo.svg in the repository)
   --markdown          prints the table as Markdown, too
@@ -52,7 +52,7 @@ export function readOptions(args: readonly string[]): Options {
     columns: values.ablate === true ? ablations : readColumns(values.columns),
     users: readNumber("--users", values.users ?? "500", { min: 1, max: 5_000, whole: true, example: "500" }),
     seed: readNumber("--seed", values.seed ?? "1", { min: 0, max: 2 ** 31 - 1, whole: true, example: "7" }),
-    timeScale: readNumber("--time-scale", values["time-scale"] ?? "0.1", {
+    timeScale: readNumber("--time-scale", values["time-scale"] ?? "0.12", {
       min: 0.01,
       max: 1,
       example: "0.1",

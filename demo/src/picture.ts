@@ -16,7 +16,7 @@ const GAP = 34;
 const FOOTER = 44;
 const FONT = "font-family:system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif";
 
-/** From half a second to five minutes, and a little room on both sides. */
+/** From half a second to four minutes, and a little room on both sides. */
 const SHORTEST_MS = 400;
 const LONGEST_MS = CUT_OFF_MS * 1.25;
 
@@ -30,7 +30,7 @@ const marks: readonly { fate: Fate; label: string; shape: "dot" | "ring" | "bar"
   { fate: "correct", label: "complete and correct", shape: "dot" },
   { fate: "refused", label: "refused at once", shape: "dot" },
   { fate: "error", label: "error", shape: "dot" },
-  { fate: "hung", label: "still hanging after 5 min", shape: "bar" },
+  { fate: "hung", label: "still hanging after 4 min", shape: "bar" },
   { fate: "cut", label: "cut, but called a success", shape: "ring" },
 ];
 

@@ -10,7 +10,7 @@ import type { ClockCheck } from "./clock-check.ts";
 import type { ColumnFindings, ColumnReady } from "./column-process.ts";
 import { type ColumnName, columns } from "./columns/index.ts";
 import { type Evening, TEXT } from "./evening.ts";
-import { type Lag, meterLag, worstLag } from "./lag.ts";
+import { type Lag, meterLag, together } from "./lag.ts";
 import type { SimulatorFindings, SimulatorReady } from "./simulator-process.ts";
 
 export interface RunOptions {
@@ -41,8 +41,8 @@ export interface Spectator {
   onEnd(column: ColumnName, call: CallRecord): void;
 }
 
-/** Five minutes: a user who has seen nothing happen for so long has left. */
-export const CUT_OFF_MS = 5 * 60_000;
+/** Four minutes: a user who has seen nothing happen for so long has left. */
+export const CUT_OFF_MS = 4 * 60_000;
 
 const WARM_UP_CALLS = 20;
 
@@ -77,7 +77,7 @@ export async function runColumns(options: RunOptions, spectator: Spectator): Pro
   });
   const lost = stands.flatMap(({ children }) => children.map((child) => child.lost));
   const results = await Promise.race([Promise.all(finished), ...lost]);
-  return { columns: results, lag: worstLag([lag.read(), ...results.map((result) => result.lag)]) };
+  return { columns: results, lag: together([lag.read(), ...results.map((result) => result.lag)]) };
 }
 
 /** One column with its hosts, ready to be asked. */
@@ -130,7 +130,7 @@ async function warmUp(stand: Stand, options: RunOptions): Promise<void> {
   const from = performance.now();
   const browser = browserOf(stand, options, () => (performance.now() - from) / options.timeScale);
   const ask = (number: number): Promise<CallRecord> =>
-    browse({ id: `warm-${number}`, user: "nobody", atMs: 0, prompt: `Warm up, ${number}` }, browser);
+    browse({ id: `warm-${number}`, atMs: 0, prompt: `Warm up, ${number}` }, browser);
   for (let number = 0; number < WARM_UP_CALLS; number += 5) {
     await Promise.all([0, 1, 2, 3, 4].map((more) => ask(number + more)));
   }
@@ -148,5 +148,5 @@ async function takeDown(stand: Stand): Promise<{ attempts: readonly Attempt[]; l
   const attempts = findings
     .flatMap((found) => found.attempts)
     .filter(({ scope }) => scope.startsWith("call-"));
-  return { attempts, lag: worstLag([lag, ...findings.map((found) => found.lag)]) };
+  return { attempts, lag: together([lag, ...findings.map((found) => found.lag)]) };
 }

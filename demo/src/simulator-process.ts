@@ -22,9 +22,9 @@ export interface SimulatorFindings {
 }
 
 const { seed, timeScale, scenario } = childConfig<SimulatorConfig>();
-// Real milliseconds between two writes to a stream. At the usual scale a fifth of a second of the evening, ten to twenty
-// tokens: the processor of one machine has to stand for the servers, the clients and DeepSeek.
-const simulator = await startSimulator({ seed, timeScale, tickMs: 20, text: TEXT, attemptLogSize: 100_000 });
+// Real milliseconds between two writes to a stream: at the usual scale an eighth of a second of the evening, and about
+// ten tokens. One machine's processors have to stand for the servers, the clients and DeepSeek.
+const simulator = await startSimulator({ seed, timeScale, tickMs: 15, text: TEXT, attemptLogSize: 100_000 });
 const lag = meterLag();
 const ready: SimulatorReady = { url: simulator.url, key: simulator.key };
 serveParent(ready, {
