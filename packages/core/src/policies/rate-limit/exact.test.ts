@@ -103,7 +103,8 @@ describe("limits in memory", () => {
   it("say it also where sums of fractions round up or down, and when the clock has gone back", () => {
     const random = seeded(1);
     const fraction = (most: number): number => Math.floor(random() * most) / 997;
-    for (let i = 0; i < 10_000; i++) {
+    const wrong: unknown[] = [];
+    for (let i = 0; i < 50_000; i++) {
       const limit = 1 + Math.floor(random() * 50);
       const perMs = 1 + Math.floor(random() * 10_000);
       const store = createMemoryRateLimitStore();
@@ -119,12 +120,12 @@ describe("limits in memory", () => {
       const now = fraction(1e6);
       if (i % 2 === 0) ask(now + fraction(1e9));
       else ask(now);
-      const { admitted, retryAfterMs } = ask(now);
-      expect(admitted).toBe(false);
+      const { retryAfterMs } = ask(now);
       const early = ask(now + retryAfterMs - 1);
-      expect([early.admitted, early.retryAfterMs]).toEqual([false, 1]);
-      expect(ask(now + retryAfterMs).admitted).toBe(true);
+      const inTime = ask(now + retryAfterMs);
+      if (early.retryAfterMs !== 1 || !inTime.admitted) wrong.push({ now, limit, perMs, retryAfterMs });
     }
+    expect(wrong).toEqual([]);
   });
 
   it("take all that is asked for or nothing", () => {
