@@ -23,8 +23,8 @@ async function makeRejected(call: Subject["call"], count: number): Promise<void>
 /** Back to the event loop, as a server goes between requests: what waits for that (weak references) is let go. */
 export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-const WARM_CALLS = 30_000;
-const WARM_MS = 500;
+const WARM_CALLS = 20_000;
+const WARM_MS = 300;
 
 /** Until it runs optimised. By calls rather than by time: on a busy machine time passes without any. */
 export async function warmUp(subject: Subject): Promise<void> {

@@ -1,4 +1,4 @@
-export type Library = "breakwater" | "cockatiel" | "opossum" | "direct";
+type Library = "breakwater" | "cockatiel" | "opossum" | "direct";
 
 /** One library in one case; a variant where the library can be used in more than one way. */
 export interface Side {

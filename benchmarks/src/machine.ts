@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { dirname, join } from "node:path";
 
 /** What a reader needs in order to compare, and nothing that would tell whose computer it was. */
@@ -8,6 +8,8 @@ export interface Machine {
   readonly node: string;
   readonly v8: string;
   readonly cpus: number;
+  /** Before the first measurement: over a few tenths, somebody else was at work, and the ranges are wide. */
+  readonly load: number;
   readonly arch: string;
   readonly platform: string;
   readonly versions: Readonly<Record<string, string>>;
@@ -18,6 +20,7 @@ export function describeMachine(): Machine {
     node: process.versions.node,
     v8: process.versions.v8,
     cpus: availableParallelism(),
+    load: loadavg()[0] ?? 0,
     arch: process.arch,
     platform: process.platform,
     versions: {

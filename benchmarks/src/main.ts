@@ -8,7 +8,7 @@ import { pageOf, type Results } from "./page.ts";
 import { writeReport } from "./report.ts";
 import { work } from "./worker.ts";
 
-const WHOLE: Effort = { rounds: 5, ms: 120 };
+const WHOLE: Effort = { rounds: 5, ms: 100 };
 const QUICK: Effort = { rounds: 1, ms: 50 };
 
 const args = process.argv.slice(2);

@@ -14,12 +14,12 @@ export interface Results {
 
 /** One page for the terminal and for the repository alike. */
 export function pageOf({ machine, command, effort, cases }: Results): string {
-  const { node, v8, cpus, arch, versions } = machine;
+  const { node, v8, cpus, load, arch, versions } = machine;
   const aims = judge(cases);
   const sections = [
     `# Node ${node}`,
     `Breakwater ${versions["breakwater"]}, cockatiel ${versions["cockatiel"]}, opossum ${versions["opossum"]}; ` +
-      `V8 ${v8}; ${cpus} vCPU ${arch}; \`${command}\`; ${effort.rounds} rounds of ${effort.ms} ms. ` +
+      `V8 ${v8}; ${cpus} vCPU ${arch} under a load of ${load.toFixed(1)} to begin with; \`${command}\`; ${effort.rounds} rounds of ${effort.ms} ms. ` +
       `"times" is how many times as long as Breakwater a call takes: the median of the rounds, and their range. ` +
       `Over 1, Breakwater is faster.${toldOf(node)}`,
     resultTable(cases),

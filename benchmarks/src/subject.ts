@@ -7,7 +7,7 @@ export interface Subject {
 }
 
 /** Sets a subject up. Runs in the process that measures it, so that nothing of another side is there. */
-export type SetUp = () => Subject | Promise<Subject>;
+type SetUp = () => Subject | Promise<Subject>;
 
 /** The subjects of one library, by the name of the case, and `case/variant` where there are several. */
 export type Subjects = Readonly<Record<string, SetUp>>;
