@@ -15,8 +15,8 @@ export interface Window {
 
 /** Where a call stands in the window. */
 export interface Sample {
-  /** Whose slots: a window of another size may have taken its place. */
-  readonly of: Window;
+  /** Whose slots: the window may have been cleared since, or one of another size have taken its place. */
+  readonly of: object;
   readonly slot: number;
   /** What tells whether the slot still is that call's. */
   readonly turn: number;
@@ -38,7 +38,7 @@ export function createCountWindow(size: number): Window {
   let failures = 0;
   let slow = 0;
   let added = 0;
-  let cleared = 0;
+  let era = {};
   function add(isFailed: boolean, isSlow: boolean): Sample {
     const at = added % size;
     const old = ring[at] as number;
@@ -49,13 +49,12 @@ export function createCountWindow(size: number): Window {
     ring[at] = (isFailed ? FAILED : 0) | (isSlow ? SLOW : 0);
     failures += isFailed ? 1 : 0;
     slow += isSlow ? 1 : 0;
-    return { of: window, slot: at, turn: added++ };
+    return { of: era, slot: at, turn: added++ };
   }
-  const window: Window = {
+  return {
     add,
     spoil({ of, slot, turn }) {
-      // `added` is never reset, so that a sample of before a clear is known to be gone.
-      if (of !== window || turn < cleared || turn < added - size) add(true, false);
+      if (of !== era || turn < added - size) add(true, false);
       else if (((ring[slot] as number) & FAILED) === 0) {
         ring[slot] = (ring[slot] as number) | FAILED;
         failures++;
@@ -65,10 +64,9 @@ export function createCountWindow(size: number): Window {
     clear() {
       ring = new Uint8Array(size);
       calls = failures = slow = 0;
-      cleared = added;
+      era = {};
     },
   };
-  return window;
 }
 
 const BUCKETS = 10;
@@ -79,6 +77,7 @@ const BUCKETS = 10;
  */
 export function createTimeWindow(ms: number): Window {
   const width = ms / BUCKETS;
+  let era = {};
   const buckets = Array.from({ length: BUCKETS }, () => ({
     span: -Infinity,
     calls: 0,
@@ -93,14 +92,13 @@ export function createTimeWindow(ms: number): Window {
     bucket.calls++;
     if (isFailed) bucket.failures++;
     if (isSlow) bucket.slow++;
-    return { of: window, slot, turn: span };
+    return { of: era, slot, turn: span };
   }
-  const window: Window = {
+  return {
     add,
     spoil({ of, slot, turn }, now) {
       const bucket = buckets[slot] as (typeof buckets)[number];
-      if (of === window && bucket.span === turn && turn > Math.floor(now / width) - BUCKETS)
-        bucket.failures++;
+      if (of === era && bucket.span === turn && turn > Math.floor(now / width) - BUCKETS) bucket.failures++;
       else add(true, false, now);
     },
     totals(now) {
@@ -118,7 +116,7 @@ export function createTimeWindow(ms: number): Window {
     },
     clear() {
       for (const bucket of buckets) bucket.span = -Infinity;
+      era = {};
     },
   };
-  return window;
 }
