@@ -50,8 +50,7 @@ export function outcomeOfThrown(error: unknown, call: Call<Any>): Outcome<never>
   return failed(error, verdictOfError(error), meta);
 }
 
-/** @internal */
-export function verdictOfError(error: unknown): Verdict {
+function verdictOfError(error: unknown): Verdict {
   if (UpstreamError.isInstance(error)) {
     const { retryAfterMs, retryable } = error;
     const fault = error.status === undefined ? "upstream" : verdictOfStatus(error.status).fault;
@@ -107,7 +106,6 @@ function isFetchFailure(error: object): boolean {
   );
 }
 
-/** @internal */
-export function isAbortError(error: unknown): boolean {
+function isAbortError(error: unknown): boolean {
   return isObject(error) && (error as { name?: unknown }).name === "AbortError";
 }

@@ -32,7 +32,7 @@ const FAILED = 1;
 const SLOW = 2;
 
 /** The last `size` calls. */
-export function createCountWindow(size: number): Window {
+function createCountWindow(size: number): Window {
   let ring = new Uint8Array(size);
   let calls = 0;
   let failures = 0;
@@ -75,7 +75,7 @@ const BUCKETS = 10;
  * The calls of the last `ms`, in ten buckets: what is told is up to a tenth less than the whole span, never older.
  * A bucket knows which span it stands for, so that after an idle hour nothing of before it counts.
  */
-export function createTimeWindow(ms: number): Window {
+function createTimeWindow(ms: number): Window {
   const width = ms / BUCKETS;
   let era = {};
   const buckets = Array.from({ length: BUCKETS }, () => ({
