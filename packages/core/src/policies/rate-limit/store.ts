@@ -79,7 +79,7 @@ export interface MemoryRateLimitStoreOptions {
 }
 
 /**
- * Limits in this process. About 300 bytes for a key with one token bucket; a sliding window takes up to 3 kB more.
+ * Limits in this process. About 200 bytes for a key with one token bucket; a sliding window takes up to 4 kB.
  *
  * @example
  * ```ts
@@ -115,12 +115,19 @@ export function createMemoryRateLimitStore(options: MemoryRateLimitStoreOptions 
   return {
     decide(ask) {
       const usages = usagesOf(ask);
-      return usages.admits(ask) ? usages.take(ask) : usages.reply(ask, ask.cost);
+      const time = usages.time(ask.now);
+      return usages.admits(ask, time) ? usages.take(ask, time) : usages.reply(ask, ask.cost, time);
     },
     decideAll(asks) {
-      const usages = asks.map((ask) => ({ ask, usage: usagesOf(ask) }));
-      const admitted = usages.map(({ ask, usage }) => usage.admits(ask)).every(Boolean);
-      return usages.map(({ ask, usage }) => (admitted ? usage.take(ask) : usage.reply(ask, ask.cost)));
+      const all = asks.map((ask) => {
+        const usages = usagesOf(ask);
+        const time = usages.time(ask.now);
+        return { ask, usages, time, admitted: usages.admits(ask, time) };
+      });
+      const admitted = all.every((each) => each.admitted);
+      return all.map(({ ask, usages, time }) =>
+        admitted ? usages.take(ask, time) : usages.reply(ask, ask.cost, time),
+      );
     },
     settle({ name, key }, { admitted, at }, adjustment) {
       if (admitted) names.get(name)?.peek(key)?.adjust(adjustment, at);
@@ -146,14 +153,14 @@ class Usages {
     this.#lastNow = now;
   }
 
-  #time(now: number): number {
+  /** The clock of this key, which never goes back. */
+  time(now: number): number {
     if (now < this.#lastNow) this.#behind += this.#lastNow - now;
     this.#lastNow = now;
     return now + this.#behind;
   }
 
-  admits({ limits, cost, now }: RateLimitAsk): boolean {
-    const time = this.#time(now);
+  admits({ limits, cost }: RateLimitAsk, time: number): boolean {
     let admitted = true;
     if (limits.requests !== undefined) {
       this.#requests = fit(this.#requests, limits.requests, time);
@@ -166,17 +173,15 @@ class Usages {
     return admitted;
   }
 
-  take(ask: RateLimitAsk): RateLimitReply {
-    const { limits, cost, now } = ask;
-    const time = this.#time(now);
+  take(ask: RateLimitAsk, time: number): RateLimitReply {
+    const { limits, cost } = ask;
     if (limits.requests !== undefined) this.#requests?.take(cost.requests, time);
     if (limits.tokens !== undefined) this.#tokens?.take(cost.tokens, time);
-    return this.reply(ask, undefined);
+    return this.reply(ask, undefined, time);
   }
 
   /** How things stand for who asks for `cost`, or for who has got it. */
-  reply({ limits, now }: RateLimitAsk, cost: RateAmounts | undefined): RateLimitReply {
-    const time = this.#time(now);
+  reply({ limits, now }: RateLimitAsk, cost: RateAmounts | undefined, time: number): RateLimitReply {
     const requests = limits.requests && this.#standing(this.#requests as Usage, cost?.requests, now, time);
     const tokens = limits.tokens && this.#standing(this.#tokens as Usage, cost?.tokens, now, time);
     const retryAfterMs = Math.max(requests?.retryAfterMs ?? 0, tokens?.retryAfterMs ?? 0);
@@ -199,7 +204,7 @@ class Usages {
   }
 
   adjust(by: RateAdjustment, takenAt: number): void {
-    const time = this.#time(by.now);
+    const time = this.time(by.now);
     if (this.#requests !== undefined) adjust(this.#requests, by.requests, takenAt, time);
     if (this.#tokens !== undefined) adjust(this.#tokens, by.tokens, takenAt, time);
   }
