@@ -30,7 +30,8 @@ const GRAIN = 8;
 /**
  * Many timers over one real one. A call arms clocks of seconds and minutes and nearly always cancels them within a
  * second, so setting and cancelling must cost nothing: timers that end in the same grain share a slot (a linked list),
- * and only slots are sorted. Timers fire never early and at most `max(8 ms, 1/64 of their length)` late.
+ * and only slots are sorted. Timers fire never early and at most `max(8 ms, 1/64 of their length)` late, plus the
+ * millisecond that the real timer rounds up.
  */
 export function createTimerWheel<H>(host: TimerHost<H>): TimerWheel {
   const slots = new Map<number, Slot>();
