@@ -7,10 +7,18 @@ export interface Band {
   readonly toMs: number;
 }
 
-/** What the picture shows, and the progress names: everything but what goes on in the background all the time. */
+/** What the progress names: everything but what goes on in the background nearly all the time. */
 export function bandsOf(scenario: Scenario, endMs: number): readonly Band[] {
-  return scenario.phases
-    .filter(({ name }) => name !== BACKGROUND)
+  return phasesOf(scenario, endMs).filter(({ name }) => name !== BACKGROUND);
+}
+
+/** What goes on under the bands. */
+export function backgroundOf(scenario: Scenario, endMs: number): readonly Band[] {
+  return phasesOf(scenario, endMs).filter(({ name }) => name === BACKGROUND);
+}
+
+function phasesOf({ phases }: Scenario, endMs: number): readonly Band[] {
+  return phases
     .map(({ name, fromMs, toMs = endMs }) => ({ name, fromMs, toMs: Math.min(toMs, endMs) }))
     .toSorted((a, b) => a.fromMs - b.fromMs);
 }

@@ -1,6 +1,6 @@
 import { type ScaleLinear, scaleLinear, type ScaleLogarithmic, scaleLog } from "d3-scale";
 
-import { type Band, bandsOf } from "./bands.ts";
+import { backgroundOf, type Band, bandsOf } from "./bands.ts";
 import type { CallRecord } from "./browser.ts";
 import { columns } from "./columns/index.ts";
 import type { Evening } from "./evening.ts";
@@ -13,16 +13,23 @@ const RIGHT = 18;
 const HEADER = 92;
 const PANEL = 104;
 const GAP = 34;
+const STRIP = 4;
 const FOOTER = 44;
 const FONT = "font-family:system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif";
 
 /** From half a second to four minutes, and a little room on both sides. */
 const SHORTEST_MS = 400;
-const LONGEST_MS = CUT_OFF_MS * 1.25;
+const LONGEST_MS = CUT_OFF_MS * 1.5;
 
 interface Scales {
   readonly x: ScaleLinear<number, number>;
   readonly y: ScaleLogarithmic<number, number>;
+}
+
+/** What DeepSeek did: bands behind the dots, and strips below them for what it did all the time. */
+interface Deeds {
+  readonly bands: readonly Band[];
+  readonly background: readonly Band[];
 }
 
 /** Drawn in this order: what must not be overlooked comes last. */
@@ -37,7 +44,7 @@ const marks: readonly { fate: Fate; label: string; shape: "dot" | "ring" | "bar"
 const style = `
 text{${FONT};font-size:12px;fill:#57606a}
 .title{font-size:17px;font-weight:600;fill:#1f2328}
-.name{font-size:13px;font-weight:600;fill:#1f2328}
+text.deed{font-size:11px}.name{font-size:13px;font-weight:600;fill:#1f2328}
 .card{fill:#ffffff}.band{fill:#8c959f;fill-opacity:.16}.grid{stroke:#8c959f;stroke-opacity:.28;fill:none}
 .dot{fill:none;stroke-width:3.4;stroke-linecap:round;stroke-opacity:.8}
 .bar{fill:none;stroke-width:1.6;stroke-opacity:.9}.ring{fill:none;stroke-width:1.7}
@@ -58,18 +65,21 @@ export function pictureOf(results: readonly ColumnResult[], evening: Evening, su
     .domain([0, lastMs])
     .range([LEFT, WIDTH - RIGHT]);
   const y = scaleLog().domain([SHORTEST_MS, LONGEST_MS]).range([PANEL, 0]);
-  const bands = bandsOf(evening.deepseek, lastMs);
+  const deeds: Deeds = {
+    bands: bandsOf(evening.deepseek, lastMs),
+    background: backgroundOf(evening.deepseek, lastMs),
+  };
 
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="t">`,
     `<title id="t">How every call ended, column by column</title>`,
     `<style>${style}</style>`,
     `<rect class="card" width="${WIDTH}" height="${height}" rx="8"/>`,
-    `<text class="title" x="18" y="30">One evening at DeepSeek, ${columnsInWords(results.length)}</text>`,
+    `<text class="title" x="18" y="30">One evening at DeepSeek, asked in ${inWords(results.length)}</text>`,
     `<text x="18" y="50">${escape(subtitle)}</text>`,
     legend(72),
     ...results.map((result, index) =>
-      at(HEADER + index * (PANEL + GAP), panel(result, { x, y }, bands, index === 0)),
+      at(HEADER + index * (PANEL + GAP), panel(result, { x, y }, deeds, index === 0)),
     ),
     at(height - FOOTER + 4, timeAxis(x, lastMs)),
     "</svg>",
@@ -78,20 +88,28 @@ export function pictureOf(results: readonly ColumnResult[], evening: Evening, su
 
 const at = (top: number, content: string): string => `<g transform="translate(0 ${top})">${content}</g>`;
 
-const columnsInWords = (count: number): string => (count === 1 ? "one client" : `${count} clients`);
+const inWords = (count: number): string => (count === 1 ? "one way" : `${count} ways`);
 
-function panel(result: ColumnResult, scales: Scales, bands: readonly Band[], named: boolean): string {
+function panel(result: ColumnResult, scales: Scales, deeds: Deeds, named: boolean): string {
   const { x, y } = scales;
   const calls = result.calls.length;
-  const correct = result.calls.filter((call) => fateOf(call) === "correct").length;
-  const share = calls === 0 ? "–" : `${((100 * correct) / calls).toFixed(1)} %`;
-  const grey = bands.map(({ name, fromMs, toMs }) => {
+  const number = (fate: Fate): number => result.calls.filter((call) => fateOf(call) === fate).length;
+  const share = calls === 0 ? "–" : `${((100 * number("correct")) / calls).toFixed(1)} %`;
+  const verdict = [
+    `${share} complete and correct`,
+    `${number("cut")} silently cut`,
+    `${number("hung")} left hanging`,
+    `${number("error") + number("refused")} told of an error`,
+  ].join("  ·  ");
+  const area = ({ name, fromMs, toMs }: Band, top: number, tall: number, label: number): string => {
     const left = round(x(fromMs));
-    const rect = `<rect class="band" x="${left}" y="0" width="${round(x(toMs) - x(fromMs))}" height="${PANEL}"/>`;
-    return named
-      ? `${rect}<text x="${left + 4}" y="${PANEL - 5}" style="font-size:11px">${escape(name)}</text>`
-      : rect;
-  });
+    const rect = `<rect class="band" x="${left}" y="${top}" width="${round(x(toMs) - x(fromMs))}" height="${tall}"/>`;
+    return named ? `${rect}<text class="deed" x="${left + 4}" y="${label}">${escape(name)}</text>` : rect;
+  };
+  const grey = [
+    ...deeds.bands.map((band) => area(band, 0, PANEL, 12)),
+    ...deeds.background.map((band) => area(band, PANEL - STRIP, STRIP, PANEL - STRIP - 4)),
+  ];
   const grid = [1_000, 10_000, 100_000].map(
     (ms) =>
       `<path class="grid" d="M${LEFT} ${round(y(ms))}H${WIDTH - RIGHT}"/>` +
@@ -100,7 +118,7 @@ function panel(result: ColumnResult, scales: Scales, bands: readonly Band[], nam
   return (
     at(20, grey.join("") + grid.join("") + marks.map((mark) => drawn(mark, result.calls, scales)).join("")) +
     `<text class="name" x="${LEFT}" y="13">${escape(columns[result.column].title)}</text>` +
-    `<text x="${WIDTH - RIGHT}" y="13" text-anchor="end">${share} complete and correct</text>`
+    `<text x="${WIDTH - RIGHT}" y="13" text-anchor="end">${verdict}</text>`
   );
 }
 

@@ -61,7 +61,7 @@ function percent(part: number, whole: number): string {
 function kinds(counts: readonly Count[]): string[] {
   const named = counts.slice(0, 4).map(({ kind, count }) => `${count} ${kind}`);
   const rest = counts.slice(4).reduce((sum, { count }) => sum + count, 0);
-  return rest === 0 ? named : [...named, `${rest} other`];
+  return rest === 0 ? named : [...named, `${rest} more`];
 }
 
 function spread(latencies: Latencies, which: readonly Exclude<keyof Latencies, "count">[]): string {

@@ -38,7 +38,17 @@ function columnOf(deepseek: DeepSeek): Column {
 
 function complain(error: unknown): Complaint {
   if (RefusedError.isInstance(error)) return { refused: true, kind: error.code };
-  if (TimedOutError.isInstance(error)) return { refused: false, kind: `no ${error.clock}` };
-  if (UpstreamError.isInstance(error)) return { refused: false, kind: String(error.status ?? error.code) };
+  if (TimedOutError.isInstance(error)) return { refused: false, kind: CLOCKS[error.clock] ?? error.clock };
+  if (UpstreamError.isInstance(error)) {
+    return { refused: false, kind: String(error.status ?? ENDINGS[error.code] ?? error.code) };
+  }
   return { refused: false, kind: "other" };
 }
+
+// Short names, so that the table stays one.
+const CLOCKS: Readonly<Record<string, string>> = { idle: "stalled", firstToken: "no first token" };
+const ENDINGS: Readonly<Record<string, string>> = {
+  STREAM_TRUNCATED: "cut stream",
+  TRANSPORT: "connection",
+  UPSTREAM_INTERRUPTED: "interrupted",
+};
