@@ -45,7 +45,7 @@ const style = `
 text{${FONT};font-size:12px;fill:#57606a}
 .title{font-size:17px;font-weight:600;fill:#1f2328}
 text.deed{font-size:11px}.name{font-size:13px;font-weight:600;fill:#1f2328}
-.card{fill:#ffffff}.band{fill:#8c959f;fill-opacity:.16}.grid{stroke:#8c959f;stroke-opacity:.28;fill:none}
+.card{fill:#ffffff}.band{fill:#8c959f;fill-opacity:.16}.strip{fill:#8c959f;fill-opacity:.45}.grid{stroke:#8c959f;stroke-opacity:.28;fill:none}
 .dot{fill:none;stroke-width:3.4;stroke-linecap:round;stroke-opacity:.8}
 .bar{fill:none;stroke-width:1.6;stroke-opacity:.9}.ring{fill:none;stroke-width:1.7}
 .correct{stroke:#0a8f6c}.refused{stroke:#d99a00}.error{stroke:#d1442f}.hung{stroke:#7a4fd0}.cut{stroke:#d6248f}
@@ -60,7 +60,7 @@ text{fill:#9198a1}.title,.name{fill:#f0f6fc}.card{fill:#0d1117}
  */
 export function pictureOf(results: readonly ColumnResult[], evening: Evening, subtitle: string): string {
   const height = HEADER + results.length * (PANEL + GAP) + FOOTER;
-  const lastMs = evening.durationMs + CUT_OFF_MS;
+  const lastMs = endOf(results, evening);
   const x = scaleLinear()
     .domain([0, lastMs])
     .range([LEFT, WIDTH - RIGHT]);
@@ -86,6 +86,13 @@ export function pictureOf(results: readonly ColumnResult[], evening: Evening, su
   ].join("\n");
 }
 
+/** Half a minute after the last call, and on a half minute. */
+function endOf(results: readonly ColumnResult[], { durationMs }: Evening): number {
+  const ends = results.flatMap(({ calls }) => calls.map(({ endMs }) => endMs));
+  const last = ends.reduce((latest, end) => Math.max(latest, end), durationMs);
+  return Math.ceil((last + 15_000) / 30_000) * 30_000;
+}
+
 const at = (top: number, content: string): string => `<g transform="translate(0 ${top})">${content}</g>`;
 
 const inWords = (count: number): string => (count === 1 ? "one way" : `${count} ways`);
@@ -101,14 +108,14 @@ function panel(result: ColumnResult, scales: Scales, deeds: Deeds, named: boolea
     `${number("hung")} left hanging`,
     `${number("error") + number("refused")} told of an error`,
   ].join("  ·  ");
-  const area = ({ name, fromMs, toMs }: Band, top: number, tall: number, label: number): string => {
+  const area = (look: string, { name, fromMs, toMs }: Band, top: number, label: number): string => {
     const left = round(x(fromMs));
-    const rect = `<rect class="band" x="${left}" y="${top}" width="${round(x(toMs) - x(fromMs))}" height="${tall}"/>`;
+    const rect = `<rect class="${look}" x="${left}" y="${top}" width="${round(x(toMs) - x(fromMs))}" height="${PANEL - top}"/>`;
     return named ? `${rect}<text class="deed" x="${left + 4}" y="${label}">${escape(name)}</text>` : rect;
   };
   const grey = [
-    ...deeds.bands.map((band) => area(band, 0, PANEL, 12)),
-    ...deeds.background.map((band) => area(band, PANEL - STRIP, STRIP, PANEL - STRIP - 4)),
+    ...deeds.bands.map((band) => area("band", band, 0, 12)),
+    ...deeds.background.map((band) => area("strip", band, PANEL - STRIP, PANEL - STRIP - 4)),
   ];
   const grid = [1_000, 10_000, 100_000].map(
     (ms) =>
