@@ -8,6 +8,9 @@ export interface ClockCheck {
 
 const VIRTUAL_MS = 1_000;
 
+/** A busy machine makes a timer late, never early: the best of a few tells how the clock runs. */
+const TRIES = 3;
+
 /** Measures every clock that the preload claims to have changed against the one that it left alone. */
 export async function checkClocks(): Promise<readonly ClockCheck[]> {
   const marked = Symbol.for("breakwater.demo.real-now");
@@ -40,9 +43,13 @@ export async function checkClocks(): Promise<readonly ClockCheck[]> {
     "process.hrtime": () => Number(process.hrtime.bigint()) / 1e6,
   };
   const waited = Object.entries(waits).map(async ([clock, wait]): Promise<ClockCheck> => {
-    const from = real();
-    await wait();
-    return { clock, realMs: real() - from };
+    const tries: number[] = [];
+    for (let i = 0; i < TRIES; i++) {
+      const from = real();
+      await wait();
+      tries.push(real() - from);
+    }
+    return { clock, realMs: Math.min(...tries) };
   });
   const read = Object.entries(reads).map(async ([clock, now]): Promise<ClockCheck> => {
     const from = { real: real(), own: now() };
