@@ -13,6 +13,8 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     environment: "node",
+    // Not a measure of anything: it only ends what hangs, also on a machine that is busy with other things.
+    testTimeout: 30_000,
     restoreMocks: true,
     unstubEnvs: true,
     // A package that has no behaviour yet has no tests yet; test/structure.test.ts asks for them once it has.
