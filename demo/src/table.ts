@@ -69,6 +69,7 @@ function spread(latencies: Latencies, which: readonly Exclude<keyof Latencies, "
 }
 
 function duration(ms: number): string {
+  if (ms < 100) return `${ms} ms`;
   if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
   return `${Math.round(ms / 1_000)} s`;
 }
