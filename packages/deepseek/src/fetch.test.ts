@@ -86,7 +86,7 @@ describe("with the official SDK, over sockets", () => {
       type: "service_unavailable_error",
       message: expect.stringContaining("Service is too busy"),
     });
-    expect(attempts()).toBe(3);
+    expect(attempts()).toBe(5);
   });
 
   test("the host's own words reach the SDK", async () => {
@@ -123,7 +123,7 @@ describe("with the official SDK, over sockets", () => {
         .create({ ...request, stream: true })
         .catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ status: 502 });
-      expect(attempts()).toBe(3);
+      expect(attempts()).toBe(5);
     },
   );
 

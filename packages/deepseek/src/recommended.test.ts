@@ -37,7 +37,7 @@ describe("recommended", () => {
   test("is patient where there is nowhere else to go", () => {
     expect(described()).toMatchObject([
       ["timeout", { total: 600_000, overall: 3_600_000 }],
-      ["retry", { attempts: 3 }],
+      ["retry", { attempts: 5 }],
       ["circuit-breaker", { failureRate: 0.9 }],
       ["bulkhead", { concurrency: 500, queue: 2_000 }],
       [

@@ -64,7 +64,7 @@ export interface RecommendedOptions {
  * | `fallback` | none | only you know whom else your data may go to |
  * | `cache` | none | answers are not deterministic; `{ ttl: "10m" }` keeps them per tenant |
  * | `rateLimit` | none | DeepSeek has no limit per minute; tenants of yours may: `{ limits, key: (_, call) => call.tenant }` |
- * | `retry` | 3 attempts, full jitter, Retry-After honoured | as many as the SDK makes; an empty answer is asked for once more only |
+ * | `retry` | 5 attempts, with a fallback 3; full jitter, Retry-After honoured | a burst of 503s outlasts three, unless there is somebody else to ask; the budget, not the count, keeps load down; an empty answer is asked for once more only |
  * | `circuitBreaker` | per model; opens at 90 % failures, with a fallback at 50 % and at a 402 | with nowhere else to go, an open breaker makes an empty evening of a half-bad one |
  * | `bulkhead` | 500 at once, 2000 more wait up to 30 s | DeepSeek's limit for its smaller account, so that its 429s do not come first |
  * | `clocks`: headers | 30 s, where the host sends them early | DeepSeek sends them at once, even to a call that queues |
@@ -120,7 +120,11 @@ export function recommended(options: RecommendedOptions = {}): readonly Policy<C
     ...(several ? [fallBackOn<ChatRequest, ChatAnswer>({ to })] : []),
     ...only<CacheOptions<ChatRequest, ChatAnswer>>("cache", {}, cache),
     ...only<RateLimitOptions<ChatRequest>>("rateLimit", kept, rateLimit),
-    ...part<RetryOptions<ChatRequest, ChatAnswer>>("retry", { attempts: 3, when: worthAnother }, retry),
+    ...part<RetryOptions<ChatRequest, ChatAnswer>>(
+      "retry",
+      { attempts: several ? 3 : 5, when: worthAnother },
+      retry,
+    ),
     ...part<CircuitBreakerOptions<ChatRequest>>(
       "circuitBreaker",
       { ...shared, ...breakerDefaults(several) },
