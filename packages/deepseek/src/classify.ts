@@ -14,14 +14,7 @@ export type DeepSeekErrorCode =
   | "TIMEOUT"
   | "OVERLOADED"
   | "SERVER"
-  | "EMPTY_BODY"
-  | "EMPTY_RESPONSE"
-  | "QUEUE_TIMEOUT"
-  | "STREAM_TRUNCATED"
-  | "UPSTREAM_INTERRUPTED"
-  | "MALFORMED_RESPONSE"
-  | "WRONG_CONTENT_TYPE"
-  | "TRANSPORT";
+  | BrokenCode;
 
 /** What an error answer says of itself. `code` is not asked: DeepSeek writes invalid_request_error there even for a 429. */
 export interface ErrorFacts {

@@ -1,6 +1,3 @@
-import { isRecord } from "./error-body.ts";
-import type { ChatRequest } from "./types.ts";
-
 /** What a caller of `fetch` wants, whichever way he said it. */
 export interface FetchRequest {
   readonly url: URL;
@@ -33,18 +30,6 @@ export async function bodyText({ args: [input, init] }: FetchRequest): Promise<s
   if (typeof body === "string") return body;
   if (body !== undefined && body !== null) return new Response(body).text();
   return typeof input === "object" && "text" in input ? input.text() : "";
-}
-
-/** A request for a chat, or undefined when it is none that could be understood: then the host may say so. */
-export function parseChat(text: string): ChatRequest | undefined {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return isRecord(parsed) && Array.isArray(parsed["messages"])
-      ? (parsed as unknown as ChatRequest)
-      : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Whether the same call can be made again: a stream is read once. */

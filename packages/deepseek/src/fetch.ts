@@ -9,10 +9,11 @@ import {
 } from "@breakwater/core";
 
 import { asStream } from "./as-stream.ts";
-import { bodyText, type FetchRequest, isChat, parseChat, readFetchArgs } from "./fetch-request.ts";
+import { bodyText, type FetchRequest, isChat, readFetchArgs } from "./fetch-request.ts";
 import { errorResponse, metaHeaders, SSE_HEADERS } from "./http/respond.ts";
 import { sseBody } from "./http/sse-body.ts";
 import { errorEvent } from "./http/told.ts";
+import { parseChat } from "./parse-chat.ts";
 import { rawOf, rememberWire } from "./raw.ts";
 import { responseOf } from "./status-upstream.ts";
 import type { Fetch } from "./transport.ts";

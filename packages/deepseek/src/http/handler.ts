@@ -13,7 +13,7 @@ import {
 } from "@breakwater/core";
 
 import { asStream } from "../as-stream.ts";
-import { isRecord } from "../error-body.ts";
+import { parseChat } from "../parse-chat.ts";
 import { rawOf, rememberWire } from "../raw.ts";
 import { type ChatAnswer, type ChatRequest, isStream } from "../types.ts";
 import { readBody } from "./read-body.ts";
@@ -59,7 +59,7 @@ export function createHandler(
   async function chat(request: Request, principal: Principal | undefined): Promise<Response> {
     const body = await readBody(request, bodyLimit);
     if (body instanceof Response) return body;
-    const parsed = parse(body);
+    const parsed = parseChat(body);
     if (parsed === undefined)
       return refusal(400, "INVALID_REQUEST", "The body must be a JSON object with a list of messages.");
     rememberWire(parsed, { body });
@@ -139,17 +139,6 @@ function callOptions(request: Request, principal: Principal | undefined, signal:
     // It comes from outside and goes into logs: letters, digits and a bound.
     ...(callId !== null && /^[\w.:-]{1,128}$/.test(callId) && { callId }),
   };
-}
-
-function parse(body: string): ChatRequest | undefined {
-  try {
-    const parsed: unknown = JSON.parse(body);
-    return isRecord(parsed) && Array.isArray(parsed["messages"])
-      ? (parsed as unknown as ChatRequest)
-      : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function feedOf(outcome: Outcome<ChatAnswer>): Feed {
