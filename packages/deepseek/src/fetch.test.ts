@@ -178,7 +178,7 @@ describe("by itself", () => {
     return { ...fake, clock, ask: fetch, events };
   }
 
-  test("sends the body byte for byte, with the caller's address and headers", async () => {
+  test("trap 52: sends the body byte for byte in every attempt, with the caller's address and headers", async () => {
     const { ask, next, clock, requests } = make();
     const body =
       '{ "model" : "deepseek-flash", "messages":[{"role":"user","content":"\\u0048i"}], "seed": 12345678901234567890, "temperature": 1.0 }';

@@ -30,7 +30,7 @@ describe("backoff", () => {
     );
   });
 
-  it("grows by the factor from the base, and never shrinks", () => {
+  it("trap 47: grows by the factor from the base, and never shrinks", () => {
     const options = { baseDelayMs: 100, maxDelayMs: 1_000, factor: 2 };
     expect([2, 3, 4, 5, 6, 7].map((attempt) => ceiling(options, attempt))).toEqual([
       100, 200, 400, 800, 1_000, 1_000,

@@ -10,6 +10,19 @@ const step = fc.record({
 });
 
 describe("the retry budget", () => {
+  it("trap 54: a share of the calls is a share, whatever one divided by it is", () => {
+    for (const [ratio, retries] of [
+      [0.3, 30],
+      [0.7, 70],
+      [1.5, 150],
+    ] as const) {
+      const budget = createRetryBudget({ perSecond: 0, ratio });
+      for (let i = 0; i < 100; i++) budget.onCall(i);
+      expect(budget.available(100)).toBeGreaterThanOrEqual(retries - 1);
+      expect(budget.available(100)).toBeLessThanOrEqual(retries);
+    }
+  });
+
   it("never gives more retries than it promises: so many a second, a share of the calls, and ten seconds saved", () => {
     const options = fc.record({
       perSecond: fc.integer({ min: 0, max: 20 }),
