@@ -3,7 +3,7 @@ import type { Call } from "./call.ts";
 import { compose } from "./compose.ts";
 import { show } from "./duration.ts";
 import { ConfigError } from "./errors.ts";
-import { type Any, isPromise, type MaybePromise, type Policy } from "./handler.ts";
+import type { Any, MaybePromise, Policy } from "./handler.ts";
 import { createEngine, type Managed, type Settings } from "./host.ts";
 import type { Outcome } from "./outcome.ts";
 import { unwrap, unwrapLater } from "./thrown.ts";
@@ -80,6 +80,5 @@ export function createPipeline(...given: readonly (Policy | Settings)[]): Pipeli
 
 function runTask(call: Call<unknown>): MaybePromise<Outcome<unknown>> {
   call.mark("dispatched");
-  const result = call.trip.task?.(contextOf(call));
-  return isPromise(result) ? result.then((value) => answer(value, call)) : answer(result, call);
+  return answer(call.trip.task?.(contextOf(call)), call);
 }

@@ -1,4 +1,5 @@
 import type { Call } from "./call.ts";
+import { withTimes } from "./ending.ts";
 import type { Any } from "./handler.ts";
 import type { Ending } from "./outcome.ts";
 import { outcomeOfThrown } from "./thrown.ts";
@@ -42,14 +43,7 @@ export function relay<T>(source: AsyncIterator<T>, call: Call<Any>, options: Rel
     over = true;
     cancelStall?.();
     forget();
-    const ending: Ending = {
-      status,
-      endedAt: call.runtime.now(),
-      ...(call.dispatchedAt !== undefined && { dispatchedAt: call.dispatchedAt }),
-      ...(call.firstTokenAt !== undefined && { firstTokenAt: call.firstTokenAt }),
-      ...(call.usage !== undefined && { usage: call.usage }),
-      ...details,
-    };
+    const ending = withTimes({ status, endedAt: call.runtime.now(), ...details }, call);
     settle(ending);
     call.endStream(ending); // at once: who leaves a loop and asks again finds his permit free
   }

@@ -32,8 +32,7 @@ export function upstream<Req, Res>(
 ): Upstream<Req, Res> {
   const handler = (call: Call<Req>): MaybePromise<Outcome<Res>> => {
     call.mark("dispatched");
-    const result = f(call.request, contextOf(call));
-    return isPromise(result) ? result.then((value) => answer(value, call)) : answer(result, call);
+    return answer(f(call.request, contextOf(call)), call);
   };
   return Object.assign(handler, { traits: { marks: ["dispatched"] as const, ...traits } });
 }
@@ -57,8 +56,18 @@ export function contextOf(call: Call<Any>): FunctionContext {
   return new Context(call);
 }
 
-/** @internal A value as it is; an async iterable from its first item on, so that a failure before it can still be retried. */
-export function answer<Res>(value: Res, call: Call<Any>): MaybePromise<Outcome<Res>> {
+/** @internal What a function's result comes to, now or when its promise resolves. */
+export function answer<Res>(result: MaybePromise<Res>, call: Call<Any>): MaybePromise<Outcome<Res>> {
+  return isPromise(result) ? answerLater(result, call) : answerValue(result, call);
+}
+
+// A function of its own: one that holds a closure pays for it even when it does not get to it.
+function answerLater<Res>(result: Promise<Res>, call: Call<Any>): Promise<Outcome<Res>> {
+  return result.then((value) => answerValue(value, call));
+}
+
+/** A value as it is; an async iterable from its first item on, so that a failure before it can still be retried. */
+function answerValue<Res>(value: Res, call: Call<Any>): MaybePromise<Outcome<Res>> {
   if (!isAsyncIterable(value)) return answered(value, call.meta);
   const source = value[Symbol.asyncIterator]();
   const forget = call.onAbort(() => void source.return?.()?.then(undefined, () => undefined));
