@@ -46,6 +46,14 @@ export type BreakwaterEvent = At &
         readonly clock: ClockName;
         readonly ms: number;
       }
+    /** A limit follows the upstream: down after a refusal, up again in calm. */
+    | {
+        readonly type: "limit-change";
+        readonly policy: string;
+        readonly key: string;
+        readonly from: number;
+        readonly to: number;
+      }
     | { readonly type: "fallback-use"; readonly policy: string; readonly to: string }
     | {
         readonly type: "cache-read";

@@ -32,13 +32,15 @@ export type { DrainOptions } from "./scope.ts";
 export type { DecisionStore } from "./store.ts";
 export { unwrap, verdictOfStatus } from "./thrown.ts";
 export { type FunctionContext, upstream } from "./upstream.ts";
+export { adaptive, type AdaptiveOptions } from "./policies/adaptive/index.ts";
 export { bulkhead, type BulkheadOptions } from "./policies/bulkhead/index.ts";
+export type { PermitOptions } from "./permits/guard.ts";
 export {
   createMemoryPermitStore,
   type PermitAsk,
   type PermitReply,
   type PermitStore,
-} from "./policies/bulkhead/store.ts";
+} from "./permits/store.ts";
 export { cache } from "./policies/cache/index.ts";
 export type {
   Cache,
@@ -91,4 +93,4 @@ export {
   type RateStanding,
 } from "./policies/rate-limit/store.ts";
 export { retry, type RetryOptions } from "./policies/retry/index.ts";
-export { timeout, type TimeoutOptions } from "./policies/timeout.ts";
+export { timeout, type TimeoutOptions } from "./policies/timeout/index.ts";

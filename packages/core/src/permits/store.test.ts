@@ -1,6 +1,6 @@
 import { describe, it } from "vitest";
 
-import { permitStoreContract } from "../../../../testing/src/index.ts";
+import { permitStoreContract } from "../../../testing/src/index.ts";
 import { createMemoryPermitStore } from "./store.ts";
 
 describe("the permit store in memory", () => {

@@ -1,10 +1,10 @@
-import type { AbortVerdict, Call } from "../call.ts";
-import type { Duration } from "../duration.ts";
-import { type ClockName, ConfigError, TimedOutError } from "../errors.ts";
-import { guard } from "../guard.ts";
-import type { Any, Host, Updatable } from "../handler.ts";
-import type { Mark } from "../marks.ts";
-import { configure, readOptions } from "../options.ts";
+import type { AbortVerdict, Call } from "../../call.ts";
+import type { Duration } from "../../duration.ts";
+import { type ClockName, ConfigError, TimedOutError } from "../../errors.ts";
+import { guard } from "../../guard.ts";
+import type { Any, Host, Updatable } from "../../handler.ts";
+import type { Mark } from "../../marks.ts";
+import { configure, readOptions } from "../../options.ts";
 
 export interface TimeoutOptions {
   /** @default "timeout" */

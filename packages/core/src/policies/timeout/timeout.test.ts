@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 
-import { createTestClock, scriptedUpstream } from "../../../testing/src/index.ts";
+import { createTestClock, scriptedUpstream } from "../../../../testing/src/index.ts";
 import {
   circuitBreaker,
   createClient,
@@ -10,7 +10,7 @@ import {
   timeout,
   TimedOutError,
   upstream,
-} from "../index.ts";
+} from "../../index.ts";
 
 function setup<Res = string>(
   ...policies: Parameters<typeof createClient<string, Res>> extends [unknown, ...infer P] ? P : never

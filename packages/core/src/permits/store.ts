@@ -1,5 +1,5 @@
-import type { MaybePromise } from "../../handler.ts";
-import type { DecisionStore } from "../../store.ts";
+import type { MaybePromise } from "../handler.ts";
+import type { DecisionStore } from "../store.ts";
 
 /** Asks for one permit. */
 export interface PermitAsk {
