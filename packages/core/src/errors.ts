@@ -77,6 +77,7 @@ export type ClockName =
   | "liveness"
   | "firstToken"
   | "idle"
+  | "throughput"
   | "total"
   | "overall"
   | "deadline";
@@ -104,6 +105,7 @@ export class TimedOutError extends BreakwaterError {
 }
 
 const SAYS: Record<ClockName, string> = {
+  throughput: "too few tokens",
   connect: "no connection",
   headers: "no response headers",
   liveness: "not one byte",

@@ -4,7 +4,8 @@ import { type ClockName, ConfigError, TimedOutError } from "../../errors.ts";
 import { guard } from "../../guard.ts";
 import type { Any, Host, Updatable } from "../../handler.ts";
 import type { Mark } from "../../marks.ts";
-import { configure, readOptions } from "../../options.ts";
+import { configure, type OptionReader, readOptions } from "../../options.ts";
+import { createThroughput, type Throughput } from "./throughput.ts";
 
 export interface TimeoutOptions {
   /** @default "timeout" */
@@ -27,6 +28,14 @@ export interface TimeoutOptions {
   readonly idle?: Duration;
   /** `idle` while the model reasons. @default `idle` */
   readonly idleReasoning?: Duration;
+  /**
+   * Tokens a second, from the first one on and on average over `throughputWindow`: for streams that drip, and so keep
+   * an idle clock content. Counted are chunks: DeepSeek sends one token in each, other hosts several. Stands still while
+   * the reader is slow. @default off
+   */
+  readonly minTokensPerSecond?: number;
+  /** @default "10s" */
+  readonly throughputWindow?: Duration;
 }
 
 /**
@@ -66,7 +75,10 @@ export function timeout<Req = Any>(options: TimeoutOptions): Updatable<TimeoutOp
   return Object.assign(policy, { update: settings.update });
 }
 
-type Clocks = { readonly [K in Exclude<ClockName, "deadline"> | "idleReasoning"]?: number | undefined };
+type Clocks = { readonly [K in Exclude<ClockName, "deadline"> | "idleReasoning"]?: number | undefined } & {
+  /** How many tokens the `throughput` window must bring. */
+  readonly tokens?: number;
+};
 
 function bound(call: Call<Any>, clock: ClockName, ms: number, policy: string): () => void {
   return call.timer(ms, () => runOut(call, clock, ms, policy));
@@ -110,6 +122,7 @@ function watchProgress(call: Call<Any>, clocks: Clocks, policy: string): void {
   let headers = false;
   let byteAt: number | undefined;
   let tokenAt: number | undefined;
+  let throughput: Throughput | undefined;
   let reasoning = false;
   let paused = false;
   let opaque = false;
@@ -127,6 +140,9 @@ function watchProgress(call: Call<Any>, clocks: Clocks, policy: string): void {
     };
     if (tokenAt !== undefined) {
       if (!paused) consider("idle", tokenAt, reasoning ? (clocks.idleReasoning ?? clocks.idle) : clocks.idle);
+      const { throughput: ms } = clocks;
+      if (ms !== undefined && throughput !== undefined)
+        consider("throughput", throughput.runsOutAt() - ms, ms);
       return first;
     }
     if (!connected) consider("connect", sentAt, clocks.connect);
@@ -167,7 +183,7 @@ function watchProgress(call: Call<Any>, clocks: Clocks, policy: string): void {
       case "dispatched": // once more, for a further attempt inside: its clocks begin anew
         sentAt = at;
         connected = headers = opaque = queued = paused = false;
-        byteAt = tokenAt = undefined;
+        byteAt = tokenAt = throughput = undefined;
         break;
       case "connected":
         connected = true;
@@ -182,6 +198,9 @@ function watchProgress(call: Call<Any>, clocks: Clocks, policy: string): void {
         break;
       case "token":
         tokenAt = at;
+        if (throughput !== undefined) throughput.token(at);
+        else if (clocks.throughput !== undefined && clocks.tokens !== undefined)
+          throughput = createThroughput(clocks.tokens, clocks.throughput, at);
         break;
       case "opaque":
         opaque = true;
@@ -196,10 +215,12 @@ function watchProgress(call: Call<Any>, clocks: Clocks, policy: string): void {
         break;
       case "paused":
         paused = true;
+        throughput?.pause(at);
         break;
       case "resumed":
         paused = false;
         if (tokenAt !== undefined) tokenAt = at;
+        throughput?.resume(at);
         break;
     }
     arm();
@@ -213,6 +234,7 @@ const NEEDS: Readonly<Partial<Record<keyof Clocks, Mark>>> = {
   liveness: "alive",
   firstToken: "token",
   idle: "token",
+  throughput: "token",
 };
 
 function checkMarks(config: { readonly name: string; readonly clocks: Clocks }, host: Host): void {
@@ -240,11 +262,32 @@ function read(options: TimeoutOptions) {
     firstToken: reader.optionalDuration("firstToken"),
     idle: reader.optionalDuration("idle"),
     idleReasoning: reader.optionalDuration("idleReasoning"),
+    ...readThroughput(reader),
   };
   const effective = reader.done();
-  const set = Object.entries(clocks).filter(([, ms]) => ms !== undefined);
+  const set = Object.entries(clocks).filter(([clock, ms]) => ms !== undefined && clock !== "tokens");
   if (set.length === 0) reader.fail('at least one clock is required, for example timeout({ total: "10m" }).');
   for (const [clock, ms] of set) if (ms === 0) reader.fail(`${clock} must be longer than 0.`);
   const watches = set.some(([clock]) => clock !== "total" && clock !== "overall");
   return { name, mode, clocks, watches, effective };
 }
+
+function readThroughput(reader: OptionReader): Pick<Clocks, "throughput" | "tokens"> {
+  if (reader.raw("minTokensPerSecond") === undefined) {
+    if (reader.raw("throughputWindow") !== undefined)
+      reader.fail("throughputWindow says nothing without minTokensPerSecond, for example 5.");
+    return {};
+  }
+  const perSecond = reader.number("minTokensPerSecond", undefined, { min: 0.1, max: 1_000 });
+  const throughput = reader.duration("throughputWindow", 10_000);
+  const tokens = Math.ceil((perSecond * throughput) / 1_000);
+  if (throughput < 1_000 || tokens > MAX_TOKENS) {
+    reader.fail(
+      `throughputWindow must be at least 1s, and hold at most ${MAX_TOKENS} tokens at ${perSecond} a second; got ${throughput} ms.`,
+    );
+  }
+  return { throughput, tokens };
+}
+
+/** The time of each is remembered, in each call. */
+const MAX_TOKENS = 10_000;

@@ -217,6 +217,46 @@ describe("timeout", () => {
     expect(await second).toMatchObject({ status: "cancelled" });
   });
 
+  it("minimum throughput: a stream that drips keeps the idle clock content, and is ended all the same", async () => {
+    const { clock, script, ask } = setup<AsyncIterable<string>>(
+      timeout({ idle: "60s", minTokensPerSecond: 1, throughputWindow: "10s" }),
+    );
+    const asked = ask("x");
+    const stream = (await script.next()).stream("0");
+    const reader = (await asked)[Symbol.asyncIterator]();
+    await reader.next();
+    for (let i = 1; i <= 30; i++) {
+      const next = reader.next();
+      await clock.advance(900);
+      stream.push(`${i}`);
+      expect(await next).toMatchObject({ value: `${i}` });
+    }
+    const next = reader.next();
+    await clock.advance(1_500);
+    stream.push("late");
+    expect(await next).toMatchObject({ value: "late" });
+    const last = reader.next().catch((error: unknown) => error);
+    await clock.advance(1_299);
+    expect(stream.stopped).toBe(false);
+    await clock.advance(1); // the tenth last of them came ten seconds ago
+    expect(clockOf(await last)).toBe("throughput");
+    expect(stream.stopped).toBe(true);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("minimum throughput: a slow reader is not the upstream's fault", async () => {
+    const { clock, script, ask } = setup<AsyncIterable<string>>(timeout({ minTokensPerSecond: 2 }));
+    const asked = ask("x");
+    const stream = (await script.next()).stream("0");
+    const reader = (await asked)[Symbol.asyncIterator]();
+    await reader.next();
+    await clock.advance(50_000); // nobody reads
+    stream.push("1");
+    expect(await reader.next()).toMatchObject({ value: "1" });
+    stream.end();
+    expect(await reader.next()).toMatchObject({ done: true });
+  });
+
   it("refuses a clock over a mark that never comes", () => {
     const plain = upstream(async (n: number) => n);
     expect(() => createClient(plain, timeout({ firstToken: "1s" }))).toThrow(
@@ -235,6 +275,8 @@ describe("timeout", () => {
       'timeout: total must be milliseconds or a string such as "500ms", "2s", "10m", got "10 minutes".',
     ],
     [{ total: Number(undefined) }, "got NaN (an environment variable that is not set?)"],
+    [{ idle: "1s", throughputWindow: "5s" }, "throughputWindow says nothing without minTokensPerSecond"],
+    [{ minTokensPerSecond: 900, throughputWindow: "1m" }, "hold at most 10000 tokens at 900 a second"],
     [{ firsttoken: "1s" }, 'timeout: unknown option "firsttoken"'],
   ])("says what is wrong with %j", (options, message) => {
     expect(() => timeout(options as never)).toThrow(message);
