@@ -17,6 +17,8 @@ export interface SimulatorState {
   /** Simulated milliseconds since the start, or since the last reset. */
   readonly nowMs: number;
   readonly scenario: string | null;
+  /** Simulated milliseconds since the scenario started; null without one. */
+  readonly scenarioMs: number | null;
   /** Names of the phases that hold now. */
   readonly phases: readonly string[];
   /** Limits in force now. */
@@ -28,7 +30,10 @@ export interface SimulatorState {
   /** Requests that are not over, stalled ones included. */
   readonly open: number;
   readonly accounts: readonly AccountState[];
-  readonly faults: readonly (FaultRule & { id: string })[];
+  /** Rules in force, and how often each struck. */
+  readonly faults: readonly (FaultRule & { id: string; hits: number })[];
+  /** The same of the phases that hold now. */
+  readonly scenarioFaults: readonly (FaultRule & { id: string; hits: number; phase: string })[];
   readonly totals: AttemptTotals;
 }
 
@@ -135,6 +140,7 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
       timeScale: clock.scale,
       nowMs: clock.now(),
       scenario: player?.scenario.name ?? null,
+      scenarioMs: player?.elapsed() ?? null,
       phases: player?.phases().map((phase) => phase.name) ?? [],
       capacity,
       active: replica.active,
@@ -143,7 +149,8 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
       maxQueued: replica.maxQueued,
       open: live.size,
       accounts: accounts.map((account) => account.state()),
-      faults: rules.map((rule) => ({ ...rule.source, id: rule.id })),
+      faults: rules.map(({ source, id, hits }) => ({ ...source, id, hits })),
+      scenarioFaults: player?.faults() ?? [],
       totals: log.totals(),
     }),
     stop() {

@@ -49,7 +49,7 @@ test("faults are added, listed and removed", async () => {
     expect((await control(simulator, "DELETE /faults/rule-1")).status).toBe(200);
     expect((await control(simulator, "DELETE /faults/rule-1")).status).toBe(404);
     expect((await post(simulator, chat("a"))).status).toBe(500);
-    expect(simulator.state().faults).toEqual([{ id: "mine", action: "500" }]);
+    expect(simulator.state().faults).toEqual([{ id: "mine", action: "500", hits: 1 }]);
     expect((await control(simulator, "DELETE /faults")).status).toBe(200);
     expect((await post(simulator, chat("a"))).status).toBe(200);
     const wrong = await control(simulator, "POST /faults", [{ action: "503" }, { action: "504" }]);

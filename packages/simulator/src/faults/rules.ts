@@ -54,6 +54,8 @@ export interface RuleFacts {
 export interface ActiveRule {
   readonly id: string;
   readonly source: FaultRule;
+  /** How often it struck. */
+  readonly hits: number;
   /** @param now simulated milliseconds in the rule's own time. */
   apply(facts: RuleFacts, now: number, rngFor: (purpose: string) => Rng): CheckedAction | undefined;
 }
@@ -90,6 +92,7 @@ export function createRule(path: string, value: unknown, id: string): ActiveRule
       : checkNumber(`${path}.times`, rule.times, { min: 1, integer: true, example: "3" });
   const name = rule.id === undefined ? id : checkText(`${path}.id`, rule.id, '"evening-503"');
 
+  let hits = 0;
   const counters = new Map<string, { seen: number; applied: number }>();
   function counterOf(scope: string): { seen: number; applied: number } {
     const key = match.perScope === true ? scope : "";
@@ -105,6 +108,9 @@ export function createRule(path: string, value: unknown, id: string): ActiveRule
   return {
     id: name,
     source: rule,
+    get hits() {
+      return hits;
+    },
     apply(facts, now, rngFor) {
       if (timesLeft === 0 || !meets(match, facts, now)) return undefined;
       const counter = counterOf(facts.scope);
@@ -116,6 +122,7 @@ export function createRule(path: string, value: unknown, id: string): ActiveRule
       if (probability < 1 && rngFor(`rule:${name}`).next() >= probability) return undefined;
       counter.applied += 1;
       timesLeft -= 1;
+      hits += 1;
       return action;
     },
   };

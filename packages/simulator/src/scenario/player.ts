@@ -1,15 +1,19 @@
 import type { Capacity } from "../capacity.ts";
 import type { Alarm, Clock } from "../clock.ts";
 import type { CheckedAction } from "../faults/action.ts";
-import { createRule, type ActiveRule, type RuleFacts } from "../faults/rules.ts";
+import { createRule, type ActiveRule, type FaultRule, type RuleFacts } from "../faults/rules.ts";
 import type { Rng } from "../rng.ts";
 import type { Concurrency, Scenario, ScenarioPhase } from "./scenario.ts";
 
 /** Plays one scenario against the clock. */
 export interface ScenarioPlayer {
   readonly scenario: Scenario;
+  /** Simulated milliseconds since it started. */
+  elapsed(): number;
   /** Phases that hold now. */
   phases(): readonly ScenarioPhase[];
+  /** Their rules, and how often each struck. */
+  faults(): readonly (FaultRule & { id: string; hits: number; phase: string })[];
   capacity(): Partial<Capacity>;
   concurrency(): Concurrency | undefined;
   fault(facts: RuleFacts, rngFor: (purpose: string) => Rng): CheckedAction | undefined;
@@ -62,7 +66,12 @@ export function playScenario(scenario: Scenario, clock: Clock, onChange: () => v
 
   return {
     scenario,
+    elapsed,
     phases: () => current.map(({ phase }) => phase),
+    faults: () =>
+      current.flatMap(({ phase, rules }) =>
+        rules.map(({ source, id, hits }) => ({ ...source, id, hits, phase: phase.name })),
+      ),
     capacity: () => capacity,
     concurrency: () => concurrency,
     fault(facts, rngFor) {

@@ -68,6 +68,21 @@ test("a limit that comes with a phase lets waiting requests in", async () => {
   });
 });
 
+test("the state says how old the scenario is, which of its rules hold, and how often they struck", async () => {
+  await withSimulator({ scenario, clock: "manual" }, async (simulator) => {
+    await simulator.advance(250_000);
+    const init = { method: "POST", headers: headersOf(simulator), body: JSON.stringify(chat("a")) };
+    await simulator.fetch(`${simulator.url}/chat/completions`, init);
+    expect(simulator.state()).toMatchObject({
+      scenarioMs: 250_000,
+      scenarioFaults: [{ action: "503", hits: 1, phase: "broken" }],
+      faults: [],
+    });
+    simulator.playScenario(null);
+    expect(simulator.state()).toMatchObject({ scenarioMs: null, scenarioFaults: [] });
+  });
+});
+
 test("a rule's window counts from the start of its phase, and is checked with the scenario", () => {
   const wrong = { name: "x", phases: [{ name: "y", fromMs: 0, faults: [{ action: "nope" }] }] };
   expect(() => checkScenario(wrong)).toThrow(/scenario\.phases\[0\]\.faults\[0\]\.action: got "nope"/);
