@@ -200,7 +200,7 @@ export function inUse(client: Managed): { readonly inFlight: number; readonly pe
   const { inFlight, policies } = client.snapshot();
   let permits = 0;
   for (const { kind, state } of policies) {
-    if (kind !== "bulkhead") continue;
+    if (kind !== "bulkhead" && kind !== "adaptive") continue;
     for (const count of Object.values((state as { readonly active: Record<string, number> }).active))
       permits += count;
   }

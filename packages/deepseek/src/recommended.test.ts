@@ -28,7 +28,7 @@ describe("recommended", () => {
       "fallback",
       "retry",
       "circuit-breaker",
-      "bulkhead",
+      "adaptive",
       "timeout",
     ]);
     expect(lints).toEqual([]);
@@ -39,7 +39,7 @@ describe("recommended", () => {
       ["timeout", { total: 600_000, overall: 3_600_000 }],
       ["retry", { attempts: 5 }],
       ["circuit-breaker", { failureRate: 0.9 }],
-      ["bulkhead", { concurrency: 500, queue: 2_000 }],
+      ["adaptive", { concurrency: 500, queue: 2_000 }],
       [
         "timeout",
         { headers: 30_000, liveness: 40_000, firstToken: 180_000, idle: 60_000, idleReasoning: 120_000 },
@@ -67,7 +67,7 @@ describe("recommended", () => {
     });
     expect(policies[0]?.describe?.()).toMatchObject({ total: 60_000, overall: 3_600_000 });
     expect(policies[1]).toBe(mine);
-    expect(policies.map(({ kind }) => kind)).toEqual(["timeout", "retry", "bulkhead", "timeout"]);
+    expect(policies.map(({ kind }) => kind)).toEqual(["timeout", "retry", "adaptive", "timeout"]);
     expect(policies.at(-1)?.describe?.()).toEqual({ name: "timeout", mode: "enforce", idle: 5_000 });
   });
 
@@ -96,7 +96,7 @@ describe("recommended", () => {
       ["rate-limit", "rate-limit"],
       ["retry", "retry"],
       ["circuit-breaker", "deepseek"],
-      ["bulkhead", "deepseek"],
+      ["adaptive", "deepseek"],
     ]);
     for (const i of [1, 3, 4]) expect(policies[i]?.describe?.()).toMatchObject({ store });
   });

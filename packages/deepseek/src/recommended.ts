@@ -1,7 +1,8 @@
 import {
+  adaptive,
+  type AdaptiveOptions,
   type BreakerStore,
   bulkhead,
-  type BulkheadOptions,
   cache,
   type CacheOptions,
   circuitBreaker,
@@ -49,7 +50,8 @@ export interface RecommendedOptions {
   readonly rateLimit?: RateLimitOptions<ChatRequest> | Policy | false | undefined;
   readonly retry?: Part<RetryOptions<ChatRequest, ChatAnswer>> | undefined;
   readonly circuitBreaker?: Part<CircuitBreakerOptions<ChatRequest>> | undefined;
-  readonly bulkhead?: Part<BulkheadOptions<ChatRequest>> | undefined;
+  /** A bulkhead whose limit follows the 429s. */
+  readonly bulkhead?: Part<AdaptiveOptions<ChatRequest>> | undefined;
   /** Of each attempt. */
   readonly clocks?: Part<TimeoutOptions> | undefined;
 }
@@ -66,7 +68,7 @@ export interface RecommendedOptions {
  * | `rateLimit` | none | DeepSeek has no limit per minute; tenants of yours may: `{ limits, key: (_, call) => call.tenant }` |
  * | `retry` | 5 attempts, with a fallback 3; full jitter, Retry-After honoured | a burst of 503s outlasts three, unless there is somebody else to ask; the budget, not the count, keeps load down; an empty answer is asked for once more only |
  * | `circuitBreaker` | per model; opens at 90 % failures, with a fallback at 50 % and at a 402 | with nowhere else to go, an open breaker makes an empty evening of a half-bad one |
- * | `bulkhead` | 500 at once, 2000 more wait up to 30 s | DeepSeek's limit for its smaller account, so that its 429s do not come first |
+ * | `bulkhead` | `adaptive`, per model: 500 at once, 2000 more wait up to 30 s | DeepSeek's limit for its larger model; it shrinks with the balance, so a 429 that names another sets it |
  * | `clocks`: headers | 30 s, where the host sends them early | DeepSeek sends them at once, even to a call that queues |
  * | liveness | 40 s | more than three keep-alives |
  * | firstToken | 180 s, with a fallback 60 s, in batch 10 min | while keep-alives arrive a call is queued, not dead: it is moved elsewhere or ended, never queued again |
@@ -80,7 +82,7 @@ export interface RecommendedOptions {
  * import { deepseekUpstream, recommended } from "@breakwater/deepseek";
  *
  * const policies = recommended({ retry: { attempts: 2 }, circuitBreaker: false });
- * policies.map((policy) => policy.kind); // => ["timeout", "retry", "bulkhead", "timeout"]
+ * policies.map((policy) => policy.kind); // => ["timeout", "retry", "adaptive", "timeout"]
  * const ask = createClient(deepseekUpstream({ apiKey: "sk-your-key" }), ...policies);
  * ```
  */
@@ -130,10 +132,10 @@ export function recommended(options: RecommendedOptions = {}): readonly Policy<C
       { ...shared, ...breakerDefaults(several) },
       circuitBreaker,
     ),
-    ...part<BulkheadOptions<ChatRequest>>(
+    ...part<AdaptiveOptions<ChatRequest>>(
       "bulkhead",
-      { ...shared, concurrency: 500, queue: 2_000, maxWait: "30s" },
-      bulkhead,
+      { ...shared, concurrency: 500, queue: 2_000, maxWait: "30s", key: modelOf },
+      adaptive,
     ),
     ...part<TimeoutOptions>(
       "clocks",
@@ -161,8 +163,10 @@ export function statusPolicies(): readonly Policy[] {
   ];
 }
 
+const modelOf = (request: ChatRequest): string => request.model ?? "";
+
 function breakerDefaults(several: boolean): CircuitBreakerOptions<ChatRequest> {
-  const key = (request: ChatRequest): string => request.model ?? "";
+  const key = modelOf;
   if (!several) return { failureRate: 0.9, key };
   // An empty account stays empty for a while, and somebody else can answer meanwhile.
   return {

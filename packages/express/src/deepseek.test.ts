@@ -31,7 +31,7 @@ const inFlight = (fetch: DeepSeekFetch): number =>
 const permits = (fetch: DeepSeekFetch): number =>
   fetch
     .snapshot()
-    .flatMap(({ policies }) => policies.filter(({ kind }) => kind === "bulkhead"))
+    .flatMap(({ policies }) => policies.filter(({ kind }) => kind === "adaptive"))
     .flatMap(({ state }) => Object.values((state as { active: Record<string, number> }).active))
     .reduce((sum, one) => sum + one, 0);
 
