@@ -1,3 +1,4 @@
+import type { Edit } from "./faults/fault.ts";
 import type { Sink } from "./sink/sink.ts";
 import { keepAliveJson, keepAliveStream } from "./wire/completion.ts";
 import type { ErrorReply } from "./wire/errors.ts";
@@ -17,10 +18,37 @@ export interface Exchange {
   write(text: string): void;
   keepAlive(): void;
   end(): void;
+  hangUp(): void;
   reset(): void;
+  refuse(): () => void;
+  /** Changes what is sent from now on. To be called before anything is. */
+  alter(changes: Alterations): void;
 }
 
-export function createExchange(sink: Sink, traceId: string, streaming: boolean): Exchange {
+/** How an answer differs from what its request deserves. */
+export interface Alterations {
+  readonly asJson?: boolean | undefined;
+  readonly wrongType?: boolean | undefined;
+  readonly edit?: Edit | undefined;
+  readonly fragment?: { readonly bytes: number; readonly crlf: boolean } | undefined;
+  /** The next request on this connection is reset. */
+  readonly stale?: boolean | undefined;
+}
+
+/** Changes the events of one write, or a JSON body; comments and blank lines stay as they are. */
+function editorOf(edit: Edit): (text: string) => string {
+  let index = 0;
+  return (text) => {
+    if (text.startsWith("{")) return edit(text, index++);
+    return text.replaceAll(/data: .*?\n\n/gs, (event) => edit(event, index++));
+  };
+}
+
+export function createExchange(sink: Sink, traceId: string, wantsStream: boolean): Exchange {
+  let streaming = wantsStream;
+  let wrongType = false;
+  let edited: ((text: string) => string) | undefined;
+  let crlf = false;
   let status = 0;
   let bytes = 0;
 
@@ -30,7 +58,9 @@ export function createExchange(sink: Sink, traceId: string, streaming: boolean):
   }
 
   const exchange: Exchange = {
-    streaming,
+    get streaming() {
+      return streaming;
+    },
     get status() {
       return status;
     },
@@ -47,9 +77,10 @@ export function createExchange(sink: Sink, traceId: string, streaming: boolean):
     // No length, also for JSON: the headers leave before the outcome is known, so the body is always chunked.
     head() {
       if (status !== 0) return;
-      if (streaming)
-        send(200, { "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache" });
-      else send(200, { "Content-Type": "application/json" });
+      send(200, {
+        "Content-Type": streaming === wrongType ? "application/json" : "text/event-stream; charset=utf-8",
+        ...(streaming ? { "Cache-Control": "no-cache" } : {}),
+      });
     },
     flush() {
       exchange.head();
@@ -58,15 +89,30 @@ export function createExchange(sink: Sink, traceId: string, streaming: boolean):
     write(text) {
       if (text === "") return;
       exchange.head();
-      bytes += Buffer.byteLength(text);
-      sink.write(text);
+      let sent = edited === undefined ? text : edited(text);
+      if (crlf) sent = sent.replaceAll("\n", "\r\n");
+      if (sent === "") return;
+      bytes += Buffer.byteLength(sent);
+      sink.write(sent);
     },
     keepAlive: () => exchange.write(streaming ? keepAliveStream : keepAliveJson),
     end() {
       exchange.head();
       sink.end();
     },
+    hangUp: () => sink.hangUp(),
     reset: () => sink.reset(),
+    refuse: () => sink.refuse(),
+    alter(changes) {
+      if (changes.asJson === true) streaming = false;
+      wrongType = changes.wrongType === true;
+      if (changes.edit !== undefined) edited = editorOf(changes.edit);
+      if (changes.fragment !== undefined) {
+        ({ crlf } = changes.fragment);
+        sink.split(changes.fragment.bytes);
+      }
+      if (changes.stale === true) sink.spoil();
+    },
   };
   return exchange;
 }

@@ -9,7 +9,8 @@ export { defaultCapacity, type Capacity } from "./capacity.ts";
 export { defaultModels, type Model, type Price } from "./models.ts";
 
 export type { FaultAction } from "./faults/action.ts";
-export { faultNames } from "./faults/catalogue.ts";
+export { faultNames, faults, type FaultInfo, type FaultParam } from "./faults/catalogue.ts";
+export type { FaultPhase } from "./faults/fault.ts";
 export type { ParamValue } from "./faults/params.ts";
 export type { FaultMatch, FaultRule, Nth } from "./faults/rules.ts";
 

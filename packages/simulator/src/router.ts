@@ -66,6 +66,6 @@ function strikes(world: World, call: IncomingCall, path: string, account: string
   if (plan?.takeOver === undefined) return false;
   const exchange = createExchange(sink, rngFor("trace").hex(32), false);
   const request = { keepAlives: 0, after: world.clock.after.bind(world.clock), close: () => {} };
-  takeOver(plan.takeOver, exchange, world.capacity().keepAliveMs, request);
+  takeOver(plan.takeOver, exchange, world, request);
   return true;
 }

@@ -1,9 +1,7 @@
-import type { AddressInfo } from "node:net";
-
 import { checkAccountChange, type AccountChange } from "./accounts.ts";
 import type { Attempt } from "./attempt-log.ts";
 import { checkCapacity, type Capacity } from "./capacity.ts";
-import { checkFields, checkNumber, refuse, SimulatorConfigError } from "./checks.ts";
+import { checkFields, checkNumber, refuse } from "./checks.ts";
 import { createEngine, type SimulatorState } from "./engine.ts";
 import type { FaultRule } from "./faults/rules.ts";
 import {
@@ -17,7 +15,7 @@ import type { ChatRequest } from "./request/types.ts";
 import { createRouter } from "./router.ts";
 import type { Scenario } from "./scenario/scenario.ts";
 import { createFetch } from "./sink/fetch-sink.ts";
-import { createHttpServer } from "./sink/http-server.ts";
+import { openHttpDoor } from "./sink/http-server.ts";
 import { expectedText, type ExpectedText } from "./text/answer.ts";
 import { verifyText, type ReceivedText, type Verdict } from "./text/verify.ts";
 
@@ -111,33 +109,22 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       if (change.seed !== undefined) seed = checkSeed(change.seed);
       engine.stop();
       engine = createEngine({ ...settings, seed }, settings.timeScale);
+      void door.open();
     },
   };
 
   const answer = createRouter(() => engine, methods);
-  const server = createHttpServer(answer);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      engine.stop();
-      if (error.code !== "EADDRINUSE") return reject(error);
-      reject(
-        new SimulatorConfigError(
-          `port: ${settings.port} is in use; write another one, or 0 for any free port`,
-        ),
-      );
-    });
-    server.listen(settings.port, "127.0.0.1", resolve);
+  const door = await openHttpDoor(answer, settings.port).catch((error: unknown) => {
+    engine.stop();
+    throw error;
   });
-  const { port } = server.address() as AddressInfo;
+  const { port } = door;
 
   return {
     url: `http://127.0.0.1:${port}`,
     port,
     key: settings.accounts[0]?.keys[0] ?? "",
-    fetch: createFetch((call, sink) => {
-      if (closing === undefined) answer(call, sink);
-      else sink.reset();
-    }),
+    fetch: createFetch(answer, () => door),
     ...methods,
     async advance(ms) {
       checkNumber("advance", ms, { min: 0, example: "12000" });
@@ -148,11 +135,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     expectedText: (request, given) => expectedText(request, textOptions(given)),
     verifyText: (request, received, given) => verifyText(request, received, textOptions(given)),
     close() {
-      closing ??= new Promise((resolve) => {
+      if (closing === undefined) {
         engine.stop();
-        server.close(() => resolve());
-        server.closeAllConnections();
-      });
+        closing = door.close();
+      }
       return closing;
     },
   };

@@ -32,8 +32,11 @@ function decode(run: Run): void {
   const total = script.tokens;
   run.tokensPlanned = total;
   // A fault that is set for after the end strikes before the last token: it must not be lost.
-  let cutAt = plan.cut === undefined ? -1 : Math.min(plan.cut.tokens, Math.max(0, total - 1));
-  let damaged = plan.empty === true;
+  let cutAt = -1;
+  if (plan.cut !== undefined) {
+    const { tokens } = plan.cut;
+    cutAt = Math.min(typeof tokens === "number" ? tokens : tokens(script.shape), Math.max(0, total - 1));
+  }
   let lost = 0;
   /** When the next token is due, and when the latest one was. */
   let due = world.clock.now();
@@ -47,6 +50,7 @@ function decode(run: Run): void {
   }
 
   function gapMs(): number {
+    if (plan.gapMs !== undefined) return plan.gapMs;
     const { decodeSpeed, loadPenalty, slots, jitter } = world.capacity();
     const load = world.replica.active / Math.max(1, slots);
     const mean = (1000 * (1 + loadPenalty * load)) / (order.model.tokensPerSecond * decodeSpeed);
@@ -81,7 +85,7 @@ function decode(run: Run): void {
     flush();
     run.tokensWritten = run.tokensGenerated - lost;
     exchange.end();
-    run.close(damaged ? "faulted" : "completed");
+    run.close(run.damaged ? "faulted" : "completed");
   }
 
   function resume(): void {
@@ -98,26 +102,38 @@ function decode(run: Run): void {
         if (!exchange.streaming && !bare) exchange.write(script.partialBody(run.tokensGenerated));
         exchange.write(bytes);
       },
+      next: () =>
+        exchange.streaming ? script.token(run.tokensGenerated) : script.partialBody(run.tokensGenerated),
       end() {
         exchange.end();
+        run.close("faulted");
+      },
+      hangUp() {
+        exchange.hangUp();
         run.close("faulted");
       },
       reset() {
         exchange.reset();
         run.close("faulted");
       },
-      stall(ms) {
+      stall({ ms, keepAlive: beats = false } = {}) {
+        const beating = beats ? keepAlive(run) : undefined;
         // The machine is done with it, or has lost it: only the connection hangs.
         if (ms === undefined) run.place?.leave();
-        else run.after(ms, resume);
+        else {
+          run.after(ms, () => {
+            beating?.stop();
+            resume();
+          });
+        }
       },
       finish(reason) {
-        damaged = true;
+        run.damaged = true;
         finish(reason);
       },
       proceed(lose) {
         if (lose) {
-          damaged = true;
+          run.damaged = true;
           lost = 1;
           run.tokensGenerated += 1;
         }

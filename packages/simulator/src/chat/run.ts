@@ -56,6 +56,8 @@ export interface Run {
   tokensGenerated: number;
   tokensWritten: number;
   finish?: string;
+  /** A fault made the answer another one than the right one. */
+  damaged: boolean;
   /** A timer that dies with the request. */
   after(ms: number, run: () => void): Alarm;
   /** Ends the books, exactly once: slot, account, bill, log. The exchange is the caller's business. */
@@ -110,6 +112,7 @@ export function startRun(
     tokensPlanned: 0,
     tokensGenerated: 0,
     tokensWritten: 0,
+    damaged: order.plan.answer !== undefined,
     after(ms, action) {
       const alarm = world.clock.after(ms, () => {
         alarms.delete(alarm);

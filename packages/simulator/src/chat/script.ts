@@ -1,3 +1,4 @@
+import type { AnswerShape } from "../faults/fault.ts";
 import { isThinking } from "../request/types.ts";
 import { completionBody, createChunkWriter, type FinishReason, type Usage } from "../wire/completion.ts";
 import type { Order } from "./run.ts";
@@ -5,6 +6,7 @@ import type { Order } from "./run.ts";
 /** The bytes of one answer, token by token. A JSON answer has all of its bytes in `closing`. */
 export interface Script {
   readonly tokens: number;
+  readonly shape: AnswerShape;
   readonly finish: FinishReason;
   opening(): string;
   token(index: number): string;
@@ -17,8 +19,9 @@ export interface Script {
 export function createScript(order: Order, streaming: boolean): Script {
   const { answer, request, head } = order;
   const thinking = isThinking(request);
-  const reasoningTokens = order.plan.empty === true ? 0 : answer.reasoningTokens;
-  const contentTokens = order.plan.empty === true ? 0 : answer.contentTokens;
+  const reasoningTokens = answer.reasoningTokens;
+  const contentTokens = answer.contentTokens;
+  const total = reasoningTokens + contentTokens;
   const finish: FinishReason = answer.cut ? "length" : "stop";
   const writer = createChunkWriter(head, {
     thinking,
@@ -51,7 +54,8 @@ export function createScript(order: Order, streaming: boolean): Script {
   }
 
   return {
-    tokens: reasoningTokens + contentTokens,
+    tokens: total,
+    shape: { reasoning: reasoningTokens, content: contentTokens, tools: total, total },
     finish,
     opening: () => (streaming ? writer.role() : ""),
     token(index) {
@@ -63,7 +67,6 @@ export function createScript(order: Order, streaming: boolean): Script {
     closing: (generated, reason, counted) =>
       streaming ? writer.finish(reason, counted) : body(generated, reason, counted),
     partialBody(generated) {
-      const total = reasoningTokens + contentTokens;
       const whole = body(total, finish, usage(total));
       return whole.slice(0, Math.floor((whole.length * generated) / Math.max(1, total)));
     },

@@ -20,7 +20,7 @@ import {
   type ErrorReply,
 } from "../wire/errors.ts";
 import type { World } from "../world.ts";
-import { startRun, type Identification } from "./run.ts";
+import { startRun, type Identification, type Run } from "./run.ts";
 import { queueUp } from "./wait.ts";
 
 /** Answers `created` with the start of a fixed day: bytes must not depend on when a test runs. */
@@ -126,20 +126,46 @@ export function serveChat(world: World, call: IncomingCall, path: string, sink: 
     promptTokens: parsed.promptTokens,
     model,
     account,
-    answer,
+    answer: plan.answer?.(answer) ?? answer,
     plan,
     gaps: rngFor("gaps"),
     head: {
       id: ids.uuid(),
       created: createdBase + count,
-      model: request.model,
+      model: plan.model ?? request.model,
       fingerprint: `fp_${createRng(world.seed, model.id, "fingerprint").hex(10)}_prod0820_fp8_kvcache`,
     },
   };
   const run = startRun(world, exchange, order, identification, release);
   sink.onClientGone(() => run.clientGone());
-  if (plan.takeOver === undefined) queueUp(run);
-  else takeOver(plan.takeOver, exchange, world.capacity().keepAliveMs, run);
+  begin(run);
+}
+
+/** Sends the request on its way: healthy, altered, or into the hands of a fault. */
+function begin(run: Run): void {
+  const { exchange, world } = run;
+  const { plan } = run.order;
+  if (plan.takeOver !== undefined) return takeOver(plan.takeOver, exchange, world, run);
+  const { asJson, wrongType, fragment, stale, closeAt } = plan;
+  exchange.alter({
+    asJson,
+    wrongType,
+    fragment,
+    stale,
+    edit: plan.edit?.({
+      tokens: run.order.answer.reasoningTokens + run.order.answer.contentTokens,
+      damaged: () => (run.damaged = true),
+    }),
+  });
+  if (closeAt !== undefined) {
+    run.after(closeAt.ms, () => {
+      if (closeAt.clean) exchange.end();
+      else exchange.hangUp();
+      run.close("faulted");
+    });
+  }
+  if (plan.delayMs === undefined) queueUp(run);
+  else run.after(plan.delayMs, () => queueUp(run));
 }
 
 function isJson(contentType: string | undefined): boolean {

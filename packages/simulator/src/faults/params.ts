@@ -5,7 +5,7 @@ import type { Rng } from "../rng.ts";
 export type ParamValue = number | string | boolean | readonly [min: number, max: number];
 
 /** What a parameter may be. A number may also be a range. */
-type ParamRule =
+export type ParamRule =
   | { kind: "number"; default?: number; min?: number }
   | { kind: "text"; default?: string }
   | { kind: "flag"; default: boolean };

@@ -35,6 +35,16 @@ function retryHeaders(params: ParamReader): Record<string, string> {
   };
 }
 
+/** Reads `name: value|name: value`; what cannot be a header is left out. */
+function headersIn(text = ""): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const line of text.split("|")) {
+    const [, name, value] = /^\s*([\w-]+)\s*:\s*([\x20-\x7e]*?)\s*$/.exec(line) ?? [];
+    if (name !== undefined && value !== undefined) headers[name] = value;
+  }
+  return headers;
+}
+
 function answerWith(params: ParamReader, error: ErrorReply, headers: Record<string, string> = {}): Plan {
   return {
     takeOver: (hands) => {
@@ -51,6 +61,7 @@ function preset(
   params: ParamRules = {},
 ): FaultDefinition {
   return {
+    phase: "admission",
     summary,
     params: { ...retry, ...params },
     plan: (given) => answerWith(given, error(given), retryHeaders(given)),
@@ -93,20 +104,23 @@ export const statusFaults: FaultTable = {
   "503_flat": preset("503 in the flat shape of SiliconFlow", tooBusyFlat),
   "504_html": preset("504, HTML of the edge", gatewayTimeout),
   status: {
-    summary: "any status: `code`, `body`, `type` (content type)",
+    phase: "admission",
+    summary: "any status: `code`, `body`, `type` (content type), `headers` as `name: value|name: value`",
     params: {
       ...retry,
       code: { kind: "number", default: 500, min: 200 },
       body: { kind: "text", default: "" },
       type: { kind: "text", default: "application/json" },
+      headers: { kind: "text", default: "" },
     },
     plan(params) {
       const type = params.text("type") as ErrorReply["type"];
       const error = { status: params.number("code"), type, body: params.text("body") ?? "" };
-      return answerWith(params, error, retryHeaders(params));
+      return answerWith(params, error, { ...headersIn(params.text("headers")), ...retryHeaders(params) });
     },
   },
   retry_after: {
+    phase: "admission",
     summary:
       "429 (or `status=503`) with `Retry-After` from `seconds` or `date`, or `retry-after-ms` from `ms`; sent as written",
     params: {

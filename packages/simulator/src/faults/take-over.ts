@@ -1,4 +1,5 @@
 import type { Exchange } from "../exchange.ts";
+import type { World } from "../world.ts";
 import type { Plan } from "./fault.ts";
 
 /** What a takeover needs of a request: timers that die with it, and an end to its books. */
@@ -12,12 +13,12 @@ export interface TakenRequest {
 export function takeOver(
   act: NonNullable<Plan["takeOver"]>,
   exchange: Exchange,
-  keepAliveMs: number,
+  world: Pick<World, "capacity" | "clock">,
   request: TakenRequest,
 ): void {
   act({
     streaming: exchange.streaming,
-    keepAliveMs,
+    keepAliveMs: world.capacity().keepAliveMs,
     reply(error, headers) {
       exchange.reply(error, headers);
       request.close("rejected");
@@ -34,6 +35,12 @@ export function takeOver(
     reset() {
       exchange.reset();
       request.close("faulted");
+    },
+    refuse(forMs) {
+      const allow = exchange.refuse();
+      request.close("faulted");
+      // The request is over; what follows belongs to the door.
+      world.clock.after(forMs, allow);
     },
     after: (ms, run) => void request.after(ms, run),
   });

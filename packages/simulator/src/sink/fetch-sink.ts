@@ -1,25 +1,68 @@
+import type { Door } from "./door.ts";
+import { piecesOf } from "./pieces.ts";
 import { maximumBodyBytes, type Answering, type IncomingCall, type Sink } from "./sink.ts";
 
 const encoder = new TextEncoder();
 
-const networkError = (message: string): TypeError =>
-  new TypeError(message, { cause: Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" }) });
+/** What Node's fetch names as the cause when a connection ends in an unusual way. */
+interface Break {
+  readonly message: string;
+  readonly code: string;
+}
+const reset: Break = { message: "read ECONNRESET", code: "ECONNRESET" };
+const hungUp: Break = { message: "other side closed", code: "UND_ERR_SOCKET" };
+const refused = (port: number): Break => ({
+  message: `connect ECONNREFUSED 127.0.0.1:${port}`,
+  code: "ECONNREFUSED",
+});
 
-/** A `fetch` that reaches `answer` without a socket: the same bytes, and the errors that Node's own fetch gives. */
-export function createFetch(answer: Answering): typeof fetch {
+const networkError = (headed: boolean, { message, code }: Break): TypeError =>
+  new TypeError(headed ? "terminated" : "fetch failed", {
+    cause: Object.assign(new Error(message), { code }),
+  });
+
+/** A way in without sockets: all of its requests share one imagined connection. */
+interface Entrance {
+  readonly door: Door;
+  /** The next request is reset. */
+  spoiled: boolean;
+}
+
+/**
+ * A `fetch` that reaches `answer` without a socket: the same bytes, and the errors that Node's own fetch gives.
+ *
+ * @param doorFor The door that a URL leads to.
+ */
+export function createFetch(answer: Answering, doorFor: (url: URL) => Door): typeof fetch {
+  const entrances = new Map<Door, Entrance>();
+  function enter(url: URL): Entrance {
+    const door = doorFor(url);
+    let entrance = entrances.get(door);
+    if (entrance === undefined) entrances.set(door, (entrance = { door, spoiled: false }));
+    if (!door.isOpen) throw networkError(false, refused(door.port));
+    if (entrance.spoiled) {
+      entrance.spoiled = false;
+      throw networkError(false, reset);
+    }
+    return entrance;
+  }
+
   return async (input, init) => {
     const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
     signal?.throwIfAborted();
-    const call = await toCall(input, init);
+    const { url, call } = await toCall(input, init);
     signal?.throwIfAborted();
-    return new Promise<Response>((resolve, reject) => answer(call, createFetchSink(signal, resolve, reject)));
+    const entrance = enter(url);
+    return new Promise<Response>((resolve, reject) =>
+      answer(call, createFetchSink(entrance, signal, resolve, reject)),
+    );
   };
 }
 
 async function toCall(
   input: Parameters<typeof fetch>[0],
   init: RequestInit | undefined,
-): Promise<IncomingCall> {
+): Promise<{ url: URL; call: IncomingCall }> {
   // The common form is read as it is: a Request costs ten times as much, and follows the signal with a listener of its own.
   const body = init?.body ?? "";
   if (!(input instanceof Request) && typeof body === "string") {
@@ -30,24 +73,32 @@ async function toCall(
   return describe(request.url, request.method, request.headers, await request.text());
 }
 
-function describe(target: string | URL, method: string, headers: Headers, body: string): IncomingCall {
+function describe(
+  target: string | URL,
+  method: string,
+  headers: Headers,
+  body: string,
+): { url: URL; call: IncomingCall } {
   const url = new URL(target);
-  return {
+  const call = {
     method: method.toUpperCase(),
     path: url.pathname,
     query: url.searchParams,
     headers: Object.fromEntries(headers),
     body: Buffer.byteLength(body) > maximumBodyBytes ? undefined : body,
   };
+  return { url, call };
 }
 
 function createFetchSink(
+  entrance: Entrance,
   signal: AbortSignal | undefined,
   resolve: (response: Response) => void,
   reject: (error: unknown) => void,
 ): Sink {
   let over = false;
   let headed = false;
+  let pieceBytes = Infinity;
   let gone: (() => void) | undefined;
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
@@ -60,6 +111,9 @@ function createFetchSink(
     if (headed) controller?.error(error);
     else reject(error);
   }
+  const broken = (how: Break): void => {
+    if (!over) fail(networkError(headed, how));
+  };
   function aborted(): void {
     if (over) return;
     fail(signal?.reason);
@@ -86,15 +140,28 @@ function createFetchSink(
     // A response exists from its head on.
     flush() {},
     write(text) {
-      if (!over) controller?.enqueue(encoder.encode(text));
+      if (over) return;
+      const bytes = encoder.encode(text);
+      for (const piece of piecesOf(bytes, pieceBytes)) controller?.enqueue(piece);
+    },
+    split(bytes) {
+      pieceBytes = bytes;
     },
     end() {
       if (over) return;
       finish();
       controller?.close();
     },
-    reset() {
-      if (!over) fail(networkError(headed ? "terminated" : "fetch failed"));
+    hangUp: () => broken(hungUp),
+    reset: () => broken(reset),
+    refuse() {
+      const { door } = entrance;
+      door.shut();
+      broken(refused(door.port));
+      return () => void door.open();
+    },
+    spoil() {
+      entrance.spoiled = true;
     },
     onClientGone(callback) {
       gone = callback;

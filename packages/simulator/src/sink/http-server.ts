@@ -1,17 +1,65 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 
+import { SimulatorConfigError } from "../checks.ts";
+import type { Door } from "./door.ts";
+import { piecesOf } from "./pieces.ts";
 import { maximumBodyBytes, type Answering, type IncomingCall, type Sink } from "./sink.ts";
 
-/** Serves `answer` over HTTP. */
-export function createHttpServer(answer: Answering): Server {
+/** Serves `answer` over HTTP on 127.0.0.1. Resolves when it listens; port 0 takes a free one. */
+export async function openHttpDoor(answer: Answering, wanted: number): Promise<Door> {
+  /** Connections whose next request is reset. */
+  const spoiled = new WeakSet<Socket>();
+  let port = wanted;
+  let closing: Promise<void> | undefined;
+
   const server = createServer((request, response) => {
-    const sink = createHttpSink(request, response);
+    if (spoiled.has(request.socket)) return void request.socket.resetAndDestroy();
+    const sink = createHttpSink(request, response, door, () => spoiled.add(request.socket));
     readBody(request, (body) => answer(toCall(request, body), sink));
   });
   // Longer than any pause of a load generator: idle sockets that die by themselves would be a fault nobody asked for.
   server.keepAliveTimeout = 75_000;
   server.headersTimeout = 80_000;
-  return server;
+
+  function listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException): void => {
+        if (error.code !== "EADDRINUSE") return reject(error);
+        reject(
+          new SimulatorConfigError(`port: ${port} is in use; write another one, or 0 for any free port`),
+        );
+      };
+      server.once("error", failed);
+      server.listen(port, "127.0.0.1", () => {
+        server.off("error", failed);
+        ({ port } = server.address() as AddressInfo);
+        resolve();
+      });
+    });
+  }
+
+  const door: Door = {
+    get port() {
+      return port;
+    },
+    get isOpen() {
+      return server.listening;
+    },
+    shut() {
+      if (server.listening) server.close();
+    },
+    open: () => (server.listening || closing !== undefined ? Promise.resolve() : listen()),
+    close() {
+      closing ??= new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+      return closing;
+    },
+  };
+  await listen();
+  return door;
 }
 
 function toCall(request: IncomingMessage, body: IncomingCall["body"]): IncomingCall {
@@ -53,16 +101,48 @@ function readBody(request: IncomingMessage, done: (body: IncomingCall["body"]) =
   });
 }
 
-function createHttpSink(request: IncomingMessage, response: ServerResponse): Sink {
+function createHttpSink(
+  request: IncomingMessage,
+  response: ServerResponse,
+  door: Door,
+  spoil: () => void,
+): Sink {
+  const { socket } = request;
   let over = false;
   let gone: (() => void) | undefined;
+  let pieceBytes = Infinity;
+  /** Pieces that wait for their turn, the next of them, and what comes after the last. */
+  let waiting: Uint8Array[] = [];
+  let next = 0;
+  let last: (() => void) | undefined;
 
   response.on("error", () => {});
   response.on("close", () => {
+    waiting = [];
     if (over) return;
     over = true;
     gone?.();
   });
+
+  /** One piece a turn, so that each is a packet of its own. */
+  function writeNext(): void {
+    const piece = waiting[next++];
+    if (piece !== undefined) response.write(piece);
+    if (next < waiting.length) return void setImmediate(writeNext);
+    waiting = [];
+    next = 0;
+    last?.();
+  }
+
+  function finish(action: () => void): void {
+    if (over) return;
+    over = true;
+    if (waiting.length === 0) action();
+    else last = action;
+  }
+
+  // The bytes of this turn are handed to the kernel first.
+  const soon = (action: () => void) => () => void setImmediate(action);
 
   return {
     head(status, headers) {
@@ -72,21 +152,26 @@ function createHttpSink(request: IncomingMessage, response: ServerResponse): Sin
       if (!over) response.flushHeaders();
     },
     write(text) {
-      if (!over) response.write(text);
-    },
-    end() {
       if (over) return;
-      over = true;
-      response.end();
+      if (pieceBytes === Infinity) return void response.write(text);
+      const idle = waiting.length === 0;
+      for (const piece of piecesOf(Buffer.from(text), pieceBytes)) waiting.push(piece);
+      if (idle) setImmediate(writeNext);
     },
-    reset() {
-      if (over) return;
-      over = true;
-      // The bytes of this turn are handed to the kernel first.
-      setImmediate(() => request.socket.resetAndDestroy());
+    split(bytes) {
+      pieceBytes = bytes;
     },
+    end: () => finish(() => response.end()),
+    hangUp: () => finish(soon(() => socket.destroySoon())),
+    reset: () => finish(soon(() => socket.resetAndDestroy())),
+    refuse() {
+      door.shut();
+      finish(soon(() => socket.resetAndDestroy()));
+      return () => void door.open();
+    },
+    spoil,
     onClientGone(callback) {
-      if (request.socket.destroyed && !over) {
+      if (socket.destroyed && !over) {
         over = true;
         setImmediate(callback);
       } else gone = callback;

@@ -4,13 +4,21 @@ export interface Sink {
   head(status: number, headers: Readonly<Record<string, string>>): void;
   /** Sends the headers although there is no body yet. */
   flush(): void;
-  /** One write; on a socket that is one HTTP chunk. */
+  /** One write; on a socket that is one HTTP chunk, unless `split` was called. */
   write(text: string): void;
+  /** From now on each write leaves in pieces of at most so many bytes, each on its own. */
+  split(bytes: number): void;
   /** The proper end. */
   end(): void;
+  /** Closes the connection (FIN) without the end of the body. */
+  hangUp(): void;
   /** Breaks the connection (TCP RST), after what was written has left. */
   reset(): void;
-  /** Tells when the client leaves before the end. Called at most once, never after `end` or `reset`. */
+  /** Breaks the connection and lets nobody connect until the returned function is called. */
+  refuse(): () => void;
+  /** The connection looks healthy, but the next request on it is reset: a keep-alive socket that died while idle. */
+  spoil(): void;
+  /** Tells when the client leaves before the end. Called at most once, never after one of the ends above. */
   onClientGone(gone: () => void): void;
 }
 
