@@ -30,6 +30,8 @@ export interface ForkOptions<Req> {
   readonly avoid?: readonly string[];
   /** Nothing around it ends it: a single flight outlives its leader. Drained by `close()`. */
   readonly detached?: boolean;
+  /** Its stream is read on by a stream of the call around it, so an answer of that one does not end it. */
+  readonly carried?: boolean;
 }
 
 /** What an attempt has in common with all others of the same call. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { createTestClock } from "../../testing/src/index.ts";
-import { around, attempt, type Call, createClient, timeout, upstream } from "./index.ts";
+import { createTestClock, scriptedUpstream } from "../../testing/src/index.ts";
+import { answered, around, attempt, type Call, createClient, relay, timeout, upstream } from "./index.ts";
 
 describe("a call", () => {
   it("that is detached writes into a meta of its own, since its caller may have his answer already", async () => {
@@ -76,5 +76,39 @@ describe("a call", () => {
     );
     await ask("q");
     expect(inner?.deadline).toBe(7);
+  });
+
+  it("that is carried is not ended by the answer that reads it on, and is by whoever ends that", async () => {
+    const clock = createTestClock();
+    const letters = scriptedUpstream<string, AsyncIterable<string>>();
+    const loud = around<string, AsyncIterable<string>>("loud", {
+      name: "loud",
+      async run(call, next) {
+        const outcome = await next(call.fork({ carried: true }));
+        if (outcome.status !== "answered") return outcome;
+        const quiet = outcome.value[Symbol.asyncIterator]();
+        const source: AsyncIterator<string> = {
+          async next() {
+            const step = await quiet.next();
+            return step.done === true ? step : { done: false, value: step.value.toUpperCase() };
+          },
+        };
+        const { stream, end } = relay(source, call);
+        return answered(stream, call.meta, end);
+      },
+    });
+    const ask = createClient({ upstream: letters.upstream, runtime: clock }, loud);
+    const controller = new AbortController();
+    const asked = ask("x", { signal: controller.signal });
+    const { call, stream } = await letters.next();
+    const script = stream("a");
+    const reader = (await asked)[Symbol.asyncIterator]();
+    script.push("b");
+    expect([await reader.next(), await reader.next()]).toMatchObject([{ value: "A" }, { value: "B" }]);
+    expect(call.aborted).toBe(false);
+    controller.abort("left");
+    expect(call.reason).toBe("left");
+    await clock.settle();
+    expect([ask.snapshot().inFlight, clock.pending]).toEqual([0, 0]);
   });
 });

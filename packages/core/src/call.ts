@@ -57,6 +57,8 @@ export class Call<Req> {
   readonly avoid: readonly string[];
   /** Whether nothing around it ends it. */
   readonly detached: boolean;
+  /** Whether its stream is read on by a stream of the call around it. */
+  readonly carried: boolean;
 
   /** When it left for the upstream; undefined if it never did. Monotonic ms, as are all times here. */
   dispatchedAt: number | undefined = undefined;
@@ -65,6 +67,7 @@ export class Call<Req> {
   usage: Usage | undefined = undefined;
   // What bounds this attempt itself, and for a call that nothing around it bounds, what it began with.
   #limit = Infinity;
+  #answerBy = Infinity;
   #until: number;
 
   // Undefined until somebody needs it: most calls need little of it.
@@ -99,6 +102,7 @@ export class Call<Req> {
     this.attempt = options.attempt ?? 1;
     this.avoid = options.avoid ?? parent?.avoid ?? NOBODY;
     this.detached = options.detached === true;
+    this.carried = options.carried === true;
     this.#until = parent?.deadline ?? Infinity;
     this.#entered = parent === undefined ? undefined : parent.#entered;
     if (parent !== undefined && !this.detached) parent.#adopt(this);
@@ -199,7 +203,8 @@ export class Call<Req> {
   /** Last moment at which an answer is of use; `Infinity` when nobody said. */
   get deadline(): number {
     const around = this.parent === undefined || this.detached ? this.#until : this.parent.deadline;
-    return Math.min(around, this.#limit);
+    const own = this.#state === STREAMING ? this.#limit : Math.min(this.#limit, this.#answerBy);
+    return Math.min(around, own);
   }
 
   /** Milliseconds until the deadline, never negative; `Infinity` without one. */
@@ -211,6 +216,11 @@ export class Call<Req> {
   /** Brings the deadline forward for this attempt and what is inside it; never back. */
   limitDeadline(at: number): void {
     if (at < this.#limit) this.#limit = at;
+  }
+
+  /** As `limitDeadline`, up to the answer, or to a stream's first token: what is done after it has until the deadline again. */
+  limitAnswer(at: number): void {
+    if (at < this.#answerBy) this.#answerBy = at;
   }
 
   /** Somebody joined a detached call who can wait longer: what it runs now may take longer, within limits of its own. */
@@ -353,7 +363,7 @@ export class Call<Req> {
     let child = this.#firstChild;
     while (child !== undefined) {
       const next: Call<Any> | undefined = child.#next;
-      if (except === undefined || child.#stream !== except) child.abort(reason);
+      if (except === undefined || (child.#stream !== except && !child.carried)) child.abort(reason);
       child = next;
     }
   }

@@ -54,6 +54,14 @@ export type BreakwaterEvent = At &
         readonly from: number;
         readonly to: number;
       }
+    /** A stream broke off and is continued from where it was; `resume` is 1 for the first time. */
+    | { readonly type: "stream-resume"; readonly policy: string; readonly resume: number }
+    /** A stream broke off and ends with its error, and why. */
+    | {
+        readonly type: "resume-stop";
+        readonly policy: string;
+        readonly because: "resumes" | "budget" | "deadline" | "no-text" | "not-possible" | "failed";
+      }
     | { readonly type: "fallback-use"; readonly policy: string; readonly to: string }
     | {
         readonly type: "cache-read";

@@ -51,6 +51,8 @@ export interface Meta {
   /** Time in our own queues and limiters. */
   waitedMs?: number;
   firstTokenMs?: number;
+  /** How often a stream that broke off was continued. */
+  resumed?: number;
   usage?: Usage;
   traceId?: string;
 }

@@ -1,10 +1,14 @@
 import { describe, expect, it } from "vitest";
 
 import { createTestClock, type TestClock } from "../../testing/src/index.ts";
-import { answered, type Call, createClient, type Ending, guard, relay } from "./index.ts";
+import { answered, type Call, createClient, type Ending, guard, relay, type RelayOptions } from "./index.ts";
 
 /** A client whose upstream relays `source`; tells how the call ended. */
-function relaying(source: AsyncIterator<string>, clock: TestClock = createTestClock()) {
+function relaying(
+  source: AsyncIterator<string>,
+  clock: TestClock = createTestClock(),
+  options: RelayOptions<string> = {},
+) {
   const seen: { ending?: Ending; stopped?: Ending } = {};
   const watch = guard("watch", {
     name: "watch",
@@ -17,7 +21,7 @@ function relaying(source: AsyncIterator<string>, clock: TestClock = createTestCl
   const open = createClient<string, AsyncIterableIterator<string>>(
     {
       upstream: (call: Call<string>) => {
-        const { stream, end } = relay(source, call);
+        const { stream, end } = relay(source, call, options);
         return answered(stream, call.meta, end);
       },
       runtime: clock,
@@ -103,5 +107,54 @@ describe("relay", () => {
     expect(seen.ending).toMatchObject({ status: "cancelled" });
     await expect(stream.next()).rejects.toThrow("Read it to its end, or leave the loop.");
     expect(clock.pending).toBe(0);
+  });
+
+  describe("of which the last item has been given out", () => {
+    const endless = () => {
+      const left = { source: false };
+      const items = ["a", "."];
+      const source: AsyncIterator<string> = {
+        next: () => {
+          const value = items.shift();
+          return value === undefined ? new Promise(() => {}) : Promise.resolve({ done: false, value });
+        },
+        return: async () => ((left.source = true), { done: true, value: undefined }),
+      };
+      return { ...relaying(source, undefined, { complete: () => items.length === 0 }), left };
+    };
+
+    it("has answered a reader who leaves then, and not one who leaves before", async () => {
+      for (const [last, status] of [
+        ["a", "cancelled"],
+        [".", "answered"],
+      ] as const) {
+        const { open, seen, left } = endless();
+        for await (const item of await open("x")) if (item === last) break;
+        expect(seen.ending).toMatchObject({ status });
+        expect([left.source, seen.stopped?.status]).toEqual([true, status]);
+      }
+    });
+
+    it("has answered a reader who falls asleep then, also when he wakes up", async () => {
+      const { open, seen, clock, left } = endless();
+      const stream = await open("x");
+      await stream.next();
+      await stream.next();
+      await clock.advance(60_000);
+      expect(seen.ending).toMatchObject({ status: "answered" });
+      expect(left.source).toBe(true);
+      expect(await stream.next()).toEqual({ done: true, value: undefined });
+      expect(clock.pending).toBe(0);
+    });
+
+    it("is cancelled all the same by an abort", async () => {
+      const { open, seen } = endless();
+      const controller = new AbortController();
+      const stream = await open("x", { signal: controller.signal });
+      await stream.next();
+      await stream.next();
+      controller.abort("left");
+      expect(seen.ending).toMatchObject({ status: "cancelled", error: "left" });
+    });
   });
 });

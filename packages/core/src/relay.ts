@@ -11,6 +11,11 @@ export interface RelayOptions<T> {
   readonly progress?: (item: T) => boolean;
   /** How long a reader may leave an item unfetched before the stream is given up, in ms. @default 60_000 */
   readonly readerStallMs?: number;
+  /**
+   * Whether the items given out so far are the whole answer, as the one with a finish reason makes them, although the
+   * source is not at its end: a reader who leaves then has been answered. @default never
+   */
+  readonly complete?: () => boolean;
 }
 
 export interface Relay<T> {
@@ -22,12 +27,12 @@ export interface Relay<T> {
 /**
  * The one place in which streams are made. Passes items on as they are asked for and sees to it that the stream has
  * an ending, exactly one: at its last item, at its error, when its reader leaves (also before the first read), when
- * its reader falls asleep, when the call is aborted.
+ * its reader falls asleep, when the call is aborted. Who leaves or sleeps when he has all of it has been answered.
  *
  * An iterator written by hand: `return()` on an async generator that never started does not run its `finally`.
  */
 export function relay<T>(source: AsyncIterator<T>, call: Call<Any>, options: RelayOptions<T> = {}): Relay<T> {
-  const { progress = () => true, readerStallMs = 60_000 } = options;
+  const { complete = () => false, progress = () => true, readerStallMs = 60_000 } = options;
   let first = options.first;
   let settle: (ending: Ending) => void = () => {};
   const end = new Promise<Ending>((resolve) => (settle = resolve));
@@ -75,8 +80,10 @@ export function relay<T>(source: AsyncIterator<T>, call: Call<Any>, options: Rel
   function awaitReader(): void {
     call.mark("paused");
     cancelStall = call.runtime.setTimer(readerStallMs, () => {
+      const whole = complete();
       void stopSource();
-      fail(new StalledReaderError(readerStallMs), { status: "cancelled" });
+      if (whole) finish("answered");
+      else fail(new StalledReaderError(readerStallMs), { status: "cancelled" });
     });
   }
 
@@ -130,8 +137,9 @@ export function relay<T>(source: AsyncIterator<T>, call: Call<Any>, options: Rel
     },
     async return(value?: unknown) {
       if (!over) {
+        const whole = complete();
         const stopping = stopSource();
-        finish("cancelled");
+        finish(whole ? "answered" : "cancelled");
         interrupt?.();
         // As a for-await loop over a generator does; but not for a source that is in the middle of a read, which may be deaf.
         if (!reading) await stopping;

@@ -45,7 +45,8 @@ export interface TimeoutOptions {
  * A clock that runs out is the upstream's fault only if the call was sent; in our own queues it is not. `total` and
  * `overall` bound what is inside them and are neutral to it. A clock over a mark that the upstream never makes is
  * refused at construction. A first-token clock over a call that queues (keep-alives arrive) fails it for good: sent
- * again it would join the end of the same queue; a fallback may still take it elsewhere.
+ * again it would join the end of the same queue; a fallback may still take it elsewhere. Where the keep-alives stopped,
+ * or the upstream had begun to work, it does not queue, and may be tried again.
  *
  * @throws TimedOutError with `clock` and `ms`
  *
@@ -85,16 +86,30 @@ function bound(call: Call<Any>, clock: ClockName, ms: number, policy: string): (
 }
 
 function boundAnswer(call: Call<Any>, ms: number, policy: string): void {
-  call.limitDeadline(call.runtime.now() + ms);
+  call.limitAnswer(call.runtime.now() + ms);
   const cancel = bound(call, "total", ms, policy);
   call.watch((mark) => {
     if (mark === "answered") cancel();
   });
 }
 
-function runOut(call: Call<Any>, clock: ClockName, ms: number, policy: string, final = false): void {
+interface Circumstances {
+  /** It would join the end of the same queue again. */
+  readonly queued: boolean;
+  /** Tokens came, and nobody has been given one. */
+  readonly withheld: boolean;
+}
+
+function runOut(
+  call: Call<Any>,
+  clock: ClockName,
+  ms: number,
+  policy: string,
+  { queued, withheld }: Circumstances = { queued: false, withheld: false },
+): void {
   const { events } = call.host;
-  const retryable = !final && call.firstTokenAt === undefined && clock !== "total" && clock !== "overall";
+  const unseen = call.firstTokenAt === undefined || withheld;
+  const retryable = unseen && !queued && clock !== "total" && clock !== "overall";
   const error = new TimedOutError(clock, ms, { retryable, meta: call.meta });
   // Never sent: it waited in queues of ours, which says nothing of the upstream.
   const verdict: AbortVerdict = {
@@ -111,6 +126,9 @@ function runOut(call: Call<Any>, clock: ClockName, ms: number, policy: string, f
 /** A timer that fires this late was held up by our own process: what has arrived meanwhile is looked at first. */
 const LATE_MS = 100;
 
+/** Without a liveness clock: a keep-alive that is older, three of DeepSeek's, says nothing any more. */
+const QUEUED_MS = 40_000;
+
 /**
  * The clocks that hang on marks. Marks only write down times; one timer per call is set for the earliest moment at
  * which any clock could run out, and looks again when it fires.
@@ -126,7 +144,8 @@ function watchProgress(call: Call<Any>, clocks: Clocks, policy: string): void {
   let reasoning = false;
   let paused = false;
   let opaque = false;
-  let queued = false;
+  let withheld = false;
+  let queuedAt = -Infinity;
   let armedFor = Infinity;
   let cancel: (() => void) | undefined;
   let excused = false;
@@ -173,7 +192,10 @@ function watchProgress(call: Call<Any>, clocks: Clocks, policy: string): void {
       excused = true;
       armedFor = runtime.now();
       cancel = runtime.setTimer(1, look);
-    } else runOut(call, next.clock, next.ms, policy, next.clock === "firstToken" && queued);
+    } else {
+      const lately = runtime.now() - queuedAt <= (clocks.liveness ?? QUEUED_MS);
+      runOut(call, next.clock, next.ms, policy, { queued: next.clock === "firstToken" && lately, withheld });
+    }
   }
 
   call.defer(() => cancel?.());
@@ -182,7 +204,8 @@ function watchProgress(call: Call<Any>, clocks: Clocks, policy: string): void {
     switch (mark) {
       case "dispatched": // once more, for a further attempt inside: its clocks begin anew
         sentAt = at;
-        connected = headers = opaque = queued = paused = false;
+        connected = headers = opaque = withheld = paused = false;
+        queuedAt = -Infinity;
         byteAt = tokenAt = throughput = undefined;
         break;
       case "connected":
@@ -193,8 +216,14 @@ function watchProgress(call: Call<Any>, clocks: Clocks, policy: string): void {
         byteAt = at;
         break;
       case "alive":
-        if (headers && tokenAt === undefined) queued = true;
+        if (headers && tokenAt === undefined) queuedAt = at;
         byteAt = at;
+        break;
+      case "started":
+        queuedAt = -Infinity;
+        break;
+      case "withheld":
+        withheld = true;
         break;
       case "token":
         tokenAt = at;
@@ -206,6 +235,7 @@ function watchProgress(call: Call<Any>, clocks: Clocks, policy: string): void {
         opaque = true;
         break;
       case "answered":
+        withheld = false;
         break;
       case "reasoning":
         reasoning = true;

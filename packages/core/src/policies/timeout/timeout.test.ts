@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 
 import { createTestClock, scriptedUpstream } from "../../../../testing/src/index.ts";
 import {
+  type Call,
   circuitBreaker,
   createClient,
   createPipeline,
@@ -56,6 +57,65 @@ describe("timeout", () => {
     expect(await asked).toBe("second time lucky");
   });
 
+  it.each([
+    ["whose keep-alives stopped", (call: Call<string>) => call.mark("alive")],
+    [
+      "on which the upstream had begun to work",
+      (call: Call<string>) => {
+        call.mark("alive");
+        call.mark("started");
+      },
+    ],
+  ])("first token: a call %s does not queue, and is worth another attempt", async (_, mark) => {
+    const { clock, script, ask } = setup(retry({ baseDelay: 0 }), timeout({ firstToken: "60s" }));
+    const asked = ask("x");
+    const { call } = await script.next();
+    call.mark("headers");
+    await clock.advance(19_000);
+    mark(call);
+    await clock.advance(41_000);
+    (await script.next()).answer("second time lucky");
+    expect(await asked).toBe("second time lucky");
+  });
+
+  it("first token: a keep-alive behind a sign of work says that the call queues all the same", async () => {
+    const { clock, script, ask } = setup(retry({ baseDelay: 0 }), timeout({ firstToken: "60s" }));
+    const asked = ask.outcome("x");
+    const { call } = await script.next();
+    call.mark("headers");
+    call.mark("started");
+    await clock.advance(30_000);
+    call.mark("alive");
+    await clock.advance(30_000);
+    expect(await asked).toMatchObject({ status: "failed", retryable: false });
+  });
+
+  it("idle: what nobody has been given yet can be made again; what was given out cannot", async () => {
+    const { clock, script, ask } = setup<AsyncIterable<string>>(
+      retry({ baseDelay: 0 }),
+      timeout({ firstToken: "30s", idle: "60s" }),
+    );
+    const asked = ask.outcome("x");
+    const { call } = await script.next();
+    call.mark("withheld");
+    call.mark("token"); // satisfies the first-token clock, and starts the idle one
+    await clock.advance(59_000);
+    call.mark("token");
+    await clock.advance(60_000);
+    const second = await script.next();
+    second.call.mark("withheld");
+    second.call.mark("token");
+    const stream = second.stream("hm");
+    const answer = await asked;
+    if (answer.status !== "answered") throw new Error(answer.status);
+    const reader = answer.value[Symbol.asyncIterator]();
+    await reader.next();
+    const reading = reader.next().catch((error: unknown) => error);
+    await clock.advance(60_000);
+    expect(await reading).toMatchObject({ clock: "idle", retryable: false });
+    expect(stream.stopped).toBe(true);
+  });
+
   it("liveness: not one byte for longer than three keep-alives is a dead connection", async () => {
     const { clock, script, ask } = setup(timeout({ firstToken: "10m", liveness: "40s" }));
     const asked = ask("x").catch((error: unknown) => error);
@@ -99,6 +159,16 @@ describe("timeout", () => {
     await clock.advance(300_000);
     answer("long, but whole");
     expect(await asked).toBe("long, but whole");
+  });
+
+  it("total: bounds what is done before the answer; what is done after it has until the deadline", async () => {
+    const { script, ask } = setup<AsyncIterable<string>>(timeout({ total: "10s" }));
+    const asked = ask("x", { deadline: "1m" });
+    const { call, stream } = await script.next();
+    expect(call.remainingMs).toBe(10_000);
+    stream("hm");
+    await asked;
+    expect(call.remainingMs).toBe(60_000);
   });
 
   it("total: to a stream's first token, over all attempts; what is being read is not cut", async () => {
