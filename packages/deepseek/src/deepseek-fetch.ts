@@ -36,6 +36,7 @@ type WireOptions = Pick<
   | "maxErrorBodyBytes"
   | "maxAnswerBytes"
   | "maxEventChars"
+  | "commitOn"
   | "maxWithheld"
 >;
 
@@ -194,5 +195,6 @@ const WIRE_OPTIONS = [
   "maxErrorBodyBytes",
   "maxAnswerBytes",
   "maxEventChars",
+  "commitOn",
   "maxWithheld",
 ] as const satisfies readonly (keyof WireOptions)[];

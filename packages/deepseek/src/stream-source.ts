@@ -14,21 +14,27 @@ import { createSseReader } from "./sse.ts";
 import { transportFailure } from "./transport-failure.ts";
 import type { ChatChunk, ChatRequest } from "./types.ts";
 
+/** What an answer begins with: `any` text, reasoning included, or its `content` (a tool call is content too). */
+export type CommitOn = "any" | "content";
+
 export interface StreamRules {
+  readonly commitOn: CommitOn;
   /** Whether a finished answer without [DONE] is cut off all the same. */
   readonly strictDone: boolean;
   /** How long DeepSeek lets a call wait before it gives it up, in ms. */
   readonly queueLimitMs: number;
   /** How long to wait for [DONE] after the finish reason, in ms. */
   readonly tailMs: number;
-  /** Bytes before the first token that are withheld; then the answer begins. */
-  readonly maxWithheldBytes: number;
+  /** How much before the beginning is withheld, in characters; then the answer begins. */
+  readonly maxWithheldChars: number;
   readonly maxEventChars: number;
 }
 
 export interface ChunkSource extends AsyncIterator<ChatChunk> {
-  /** Reads up to the first token, or to an end without one. What went wrong until then, if anything. */
+  /** Reads up to where the answer begins, or to an end before that. What went wrong until then, if anything. */
   begin(): Promise<Failure | undefined>;
+  /** Whether everything up to the finish reason has been given out. */
+  readonly complete: boolean;
   return(): Promise<IteratorResult<ChatChunk>>;
 }
 
@@ -50,6 +56,8 @@ export function createChunkSource(
   let events = 0;
   let garbage = "";
   let progress = false;
+  /** Whether what came so far has to be given out. */
+  let committed = false;
   let fresh = false;
   let phase: "reasoning" | "answering" | undefined;
   let finish: Finish | undefined;
@@ -103,8 +111,9 @@ export function createChunkSource(
     if (facts.model !== undefined) meta.model = facts.model;
     if (facts.progress !== undefined) {
       progress = fresh = true;
+      committed ||= rules.commitOn === "any" || facts.progress === "answering";
       if (facts.progress !== phase) call.mark((phase = facts.progress));
-    }
+    } else if (events === 1) call.mark("started");
     for (const [index, reason] of facts.finished) {
       const judged = judgeFinish(reason, progress);
       if (judged === "interrupted") return broken("UPSTREAM_INTERRUPTED", { detail: reason });
@@ -202,9 +211,14 @@ export function createChunkSource(
   }
 
   const source: ChunkSource = {
+    get complete() {
+      return finish !== undefined && queue.length === 0;
+    },
     async begin() {
-      while (!progress && finish === undefined && failure === undefined && !done && !over) {
-        if (withheld > rules.maxWithheldBytes) return undefined;
+      // Clocks see the reasoning that nobody is given yet; a call that it failed in has not begun.
+      if (rules.commitOn === "content") call.mark("withheld");
+      while (!committed && finish === undefined && failure === undefined && !done && !over) {
+        if (withheld > rules.maxWithheldChars) return undefined;
         await readMore();
       }
       if (over || done) judgeEnd();

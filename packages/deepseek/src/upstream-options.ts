@@ -1,7 +1,7 @@
 import { type Call, ConfigError, type Duration, type MaybePromise, readOptions } from "@breakwater/core";
 
 import { type HostName, type HostProfile, hosts } from "./hosts.ts";
-import type { StreamRules } from "./stream-source.ts";
+import type { CommitOn, StreamRules } from "./stream-source.ts";
 import type { Fetch } from "./transport.ts";
 import type { ChatRequest } from "./types.ts";
 
@@ -36,7 +36,21 @@ export interface DeepSeekUpstreamOptions {
   readonly maxAnswerBytes?: number;
   /** Largest event of a stream, in characters. @default 4_194_304 */
   readonly maxEventChars?: number;
-  /** How much of a stream before its first token is held back, in characters. Then it begins without one. @default 65_536 */
+  /**
+   * What a streamed answer begins with. Until it begins, whatever goes wrong is tried again unseen.
+   *
+   * - `any`: the first text. Who watches the model think sees it live, and so most callers want it.
+   * - `content`: the first text or tool call behind the reasoning. The reasoning comes with it, at once: models think
+   *   for longer than they write, so most streams that break do so before anybody has seen anything.
+   *
+   * Tokens that are held back count for the clocks between tokens; `timeout({ total })` bounds the reasoning as well
+   * then. @default "any"
+   */
+  readonly commitOn?: CommitOn;
+  /**
+   * How much of a stream before it begins is held back, in characters of JSON; then it begins with what is there.
+   * @default 65_536, with `commitOn: "content"` 1_048_576: some four thousand tokens of reasoning
+   */
   readonly maxWithheld?: number;
 }
 
@@ -73,6 +87,7 @@ export function readUpstreamOptions(
   ) {
     reader.fail("headers must be an object of names and values, or a function that gives one.");
   }
+  const commitOn = reader.oneOf<CommitOn>("commitOn", ["any", "content"], "any");
   const config: UpstreamConfig = {
     profile,
     url: `${baseOf(where, given)}/chat/completions`,
@@ -80,10 +95,11 @@ export function readUpstreamOptions(
     fetch: reader.callback<Fetch>("fetch"),
     headers,
     rules: {
+      commitOn,
       strictDone: reader.flag("strictDone", false),
       queueLimitMs: reader.duration("queueLimit", 600_000),
       tailMs: reader.duration("tail", 5_000),
-      maxWithheldBytes: reader.count("maxWithheld", 65_536),
+      maxWithheldChars: reader.count("maxWithheld", commitOn === "content" ? 1_048_576 : 65_536),
       maxEventChars: reader.count("maxEventChars", 4_194_304),
     },
     maxErrorBodyBytes: reader.count("maxErrorBodyBytes", 65_536),

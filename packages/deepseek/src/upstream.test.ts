@@ -269,6 +269,7 @@ describe("a stream", () => {
       "dispatched",
       "headers",
       "alive",
+      "started",
       "alive",
       "reasoning",
       "token",

@@ -35,8 +35,9 @@ import {
  * clocks, breakers and fallbacks are policies around it.
  *
  * With `request.stream` the answer is an async iterable, given out at its first token: a host answers 200 while the
- * call still queues, so until then everything can still go wrong, and be retried unseen. It ends with an error, never
- * quietly, when the host ends it without finishing the answer.
+ * call still queues, so until then everything can still go wrong, and be retried unseen. (With `commitOn: "content"`:
+ * at its first token behind the reasoning.) It ends with an error, never quietly, when the host ends it without
+ * finishing the answer.
  *
  * What it throws through a client: `UpstreamError` with a `code` such as `OVERLOADED`, `QUOTA` or `STREAM_TRUNCATED`.
  *
@@ -69,7 +70,17 @@ export function createUpstream(
 ): Upstream<ChatRequest, ChatAnswer> {
   const traits: UpstreamTraits<ChatRequest, ChatAnswer> = {
     name: config.profile.name,
-    marks: ["dispatched", "headers", "alive", "token", "opaque", "reasoning", "answering"],
+    marks: [
+      "dispatched",
+      "headers",
+      "alive",
+      "started",
+      "token",
+      "withheld",
+      "opaque",
+      "reasoning",
+      "answering",
+    ],
     key: canonicalKey,
     cost: costOf,
     codec,
@@ -132,7 +143,7 @@ async function ask(
     return fail(failure);
   }
   // The source marks what it reads when it reads it, several chunks at a time.
-  const { stream, end } = relay(source, call, { progress: () => false });
+  const { stream, end } = relay(source, call, { progress: () => false, complete: () => source.complete });
   return answered(stream, meta, end);
 }
 
