@@ -20,6 +20,9 @@ export interface AccountOptions {
 /** What can be changed of an account while it lives. */
 export type AccountChange = Pick<AccountOptions, "balanceUsd" | "concurrency" | "balanceScaling">;
 
+/** The limits of an account that a scenario may have a say on. */
+export type AccountLimits = Pick<AccountOptions, "concurrency" | "balanceScaling">;
+
 /** How an account stands. */
 export interface AccountState {
   readonly id: string;
@@ -47,17 +50,17 @@ export interface Account {
 const defaultConcurrency: Readonly<Record<string, number>> = { "deepseek-v4-pro": 500 };
 const otherwise = 2500;
 
-/** @param override The scenario's say on concurrency, which beats the account's own. */
+/** @param override The scenario's say, which beats the account's own. */
 export function createAccount(
   options: AccountOptions & { id: string; keys: readonly string[] },
-  override: () => AccountOptions["concurrency"],
+  override: () => AccountLimits,
 ): Account {
   const counts = new Map<string, { now: number; max: number }>();
   let balanceUsd = options.balanceUsd ?? 1000;
   let { concurrency, balanceScaling } = options;
 
   function configured(model: string): number {
-    for (const source of [override(), concurrency, defaultConcurrency]) {
+    for (const source of [override().concurrency, concurrency, defaultConcurrency]) {
       const found = typeof source === "number" ? source : source?.[model];
       if (found !== undefined) return found;
     }
@@ -66,8 +69,9 @@ export function createAccount(
 
   function limit(model: string): { limit: number; byBalance: boolean } {
     const full = configured(model);
-    if (balanceScaling === undefined) return { limit: full, byBalance: false };
-    const scaled = Math.max(balanceScaling.minLimit, Math.floor(balanceUsd * balanceScaling.perUsd));
+    const scaling = override().balanceScaling ?? balanceScaling;
+    if (scaling === undefined) return { limit: full, byBalance: false };
+    const scaled = Math.max(scaling.minLimit, Math.floor(balanceUsd * scaling.perUsd));
     return { limit: Math.min(full, scaled), byBalance: scaled < full };
   }
 

@@ -73,7 +73,7 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
     replica.pump();
   }
 
-  const accounts = settings.accounts.map((options) => createAccount(options, () => player?.concurrency()));
+  const accounts = settings.accounts.map((options) => createAccount(options, () => player?.accounts() ?? {}));
   const byKey = new Map(accounts.flatMap((account) => account.keys.map((key) => [key, account] as const)));
 
   function identify(authorization: string | undefined): Identity {
@@ -127,7 +127,10 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
     },
     play(scenario) {
       player?.stop();
-      player = scenario === undefined ? undefined : playScenario(scenario, clock, limitsChanged);
+      player =
+        scenario === undefined
+          ? undefined
+          : playScenario(scenario, { clock, accounts, onChange: limitsChanged });
       limitsChanged();
     },
     setCapacity(change) {

@@ -14,8 +14,9 @@ export type { FaultPhase } from "./faults/fault.ts";
 export type { ParamValue } from "./faults/params.ts";
 export type { FaultMatch, FaultRule, Nth } from "./faults/rules.ts";
 
-export { checkScenario, type Concurrency, type Scenario, type ScenarioPhase } from "./scenario/scenario.ts";
-export { loadScenario, scenarioNames } from "./scenario/load.ts";
+export type { ScenarioLoad } from "./scenario/load.ts";
+export { checkScenario, type Scenario, type ScenarioPhase } from "./scenario/scenario.ts";
+export { loadScenario, scenarioNames, scenarios, type ScenarioName } from "./scenario/catalogue.ts";
 
 export type { ChatMessage, ChatRequest, ChatTool, Role } from "./request/types.ts";
 export { expectedText, type ExpectedText, type TextOptions } from "./text/answer.ts";

@@ -3,7 +3,7 @@ import { checkCapacity, defaultCapacity, type Capacity } from "./capacity.ts";
 import { checkFields, checkNumber, checkText, refuse } from "./checks.ts";
 import { createRule, type FaultRule } from "./faults/rules.ts";
 import { defaultModels, type Model } from "./models.ts";
-import { loadScenario } from "./scenario/load.ts";
+import { loadScenario } from "./scenario/catalogue.ts";
 import { checkScenario, type Scenario } from "./scenario/scenario.ts";
 import type { LengthSettings } from "./text/lengths.ts";
 

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { SimulatorConfigError } from "../checks.ts";
 import type { FaultRule } from "../faults/rules.ts";
 import type { SimulatorOptions } from "../options.ts";
-import { scenarioNames } from "../scenario/load.ts";
+import { scenarioNames } from "../scenario/catalogue.ts";
 import { checkScenario, type Scenario } from "../scenario/scenario.ts";
 
 /** What the command line asks for. */

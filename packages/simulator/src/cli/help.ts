@@ -1,5 +1,5 @@
 import { faultTable } from "../faults/catalogue.ts";
-import { scenarioNames } from "../scenario/load.ts";
+import { scenarioNames } from "../scenario/catalogue.ts";
 
 /** The text of `--help`. */
 export function helpText(): string {

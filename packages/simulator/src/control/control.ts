@@ -1,6 +1,7 @@
 import type { Attempt } from "../attempt-log.ts";
 import { SimulatorConfigError } from "../checks.ts";
 import type { SimulatorState } from "../engine.ts";
+import { servePage } from "../page/page.ts";
 import type { IncomingCall, Sink } from "../sink/sink.ts";
 
 /** What the control interface can do; the handle of `startSimulator` has the same methods. */
@@ -58,6 +59,7 @@ const routes: readonly Route[] = [
 /** Serves `/__sim/*`. */
 export function serveControl(target: ControlTarget, call: IncomingCall, sink: Sink): void {
   const path = call.path.slice("/__sim".length);
+  if (call.method === "GET" && (path === "" || path === "/")) return servePage(sink);
   for (const { method, path: pattern, run } of routes) {
     const found = method === call.method ? pattern.exec(path) : null;
     if (found === null) continue;

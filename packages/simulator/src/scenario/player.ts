@@ -1,9 +1,10 @@
+import type { Account, AccountLimits } from "../accounts.ts";
 import type { Capacity } from "../capacity.ts";
 import type { Alarm, Clock } from "../clock.ts";
 import type { CheckedAction } from "../faults/action.ts";
 import { createRule, type ActiveRule, type FaultRule, type RuleFacts } from "../faults/rules.ts";
 import type { Rng } from "../rng.ts";
-import type { Concurrency, Scenario, ScenarioPhase } from "./scenario.ts";
+import type { Scenario, ScenarioPhase } from "./scenario.ts";
 
 /** Plays one scenario against the clock. */
 export interface ScenarioPlayer {
@@ -15,9 +16,19 @@ export interface ScenarioPlayer {
   /** Their rules, and how often each struck. */
   faults(): readonly (FaultRule & { id: string; hits: number; phase: string })[];
   capacity(): Partial<Capacity>;
-  concurrency(): Concurrency | undefined;
+  /** What it says on the limits of every account. */
+  accounts(): AccountLimits;
   fault(facts: RuleFacts, rngFor: (purpose: string) => Rng): CheckedAction | undefined;
+  /** Ends it. What it changed of the accounts is undone. */
   stop(): void;
+}
+
+/** What a scenario acts upon. */
+export interface Stage {
+  readonly clock: Clock;
+  readonly accounts: readonly Account[];
+  /** Called at every start and end of a phase, since a new limit may let somebody in. */
+  onChange(): void;
 }
 
 interface Part {
@@ -25,8 +36,8 @@ interface Part {
   readonly rules: readonly ActiveRule[];
 }
 
-/** @param onChange called at every start and end of a phase, since a new limit may let somebody in. */
-export function playScenario(scenario: Scenario, clock: Clock, onChange: () => void): ScenarioPlayer {
+export function playScenario(scenario: Scenario, stage: Stage): ScenarioPlayer {
+  const { clock } = stage;
   const start = clock.now();
   const alarms: Alarm[] = [];
   const parts: Part[] = scenario.phases.map((phase, index) => ({
@@ -40,14 +51,21 @@ export function playScenario(scenario: Scenario, clock: Clock, onChange: () => v
   // What holds is computed at the boundaries only: requests read it all the time.
   let current: readonly Part[] = [];
   let capacity: Partial<Capacity> = {};
-  let concurrency: Concurrency | undefined;
+  let accounts: AccountLimits = {};
+  const balances = stage.accounts.map((account) => ({ account, balanceUsd: account.balanceUsd }));
+  let paid = false;
 
   function settle(at: number): void {
     current = parts.filter(({ phase }) => at >= phase.fromMs && at < (phase.toMs ?? Infinity));
     capacity = Object.assign({}, scenario.capacity, ...current.map(({ phase }) => phase.capacity ?? {}));
-    concurrency =
-      current.findLast(({ phase }) => phase.concurrency !== undefined)?.phase.concurrency ??
-      scenario.concurrency;
+    accounts = Object.assign({}, limitsOf(scenario), ...current.map(({ phase }) => limitsOf(phase)));
+    for (const { phase } of current) if (phase.fromMs === at) pay(phase.balanceUsd);
+  }
+
+  function pay(balanceUsd: number | undefined): void {
+    if (balanceUsd === undefined) return;
+    paid = true;
+    for (const account of stage.accounts) account.change({ balanceUsd });
   }
 
   settle(0);
@@ -58,8 +76,8 @@ export function playScenario(scenario: Scenario, clock: Clock, onChange: () => v
     if (moment === 0) continue;
     alarms.push(
       clock.after(moment, () => {
-        settle(Math.max(moment, elapsed()));
-        onChange();
+        settle(moment);
+        stage.onChange();
       }),
     );
   }
@@ -73,7 +91,7 @@ export function playScenario(scenario: Scenario, clock: Clock, onChange: () => v
         rules.map(({ source, id, hits }) => ({ ...source, id, hits, phase: phase.name })),
       ),
     capacity: () => capacity,
-    concurrency: () => concurrency,
+    accounts: () => accounts,
     fault(facts, rngFor) {
       for (const { phase, rules } of current) {
         for (const rule of rules) {
@@ -85,6 +103,14 @@ export function playScenario(scenario: Scenario, clock: Clock, onChange: () => v
     },
     stop() {
       for (const alarm of alarms) alarm.cancel();
+      if (paid) for (const { account, balanceUsd } of balances) account.change({ balanceUsd });
     },
+  };
+}
+
+function limitsOf({ concurrency, balanceScaling }: AccountLimits): AccountLimits {
+  return {
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(balanceScaling === undefined ? {} : { balanceScaling }),
   };
 }

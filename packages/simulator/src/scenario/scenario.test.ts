@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { chat, headersOf, withSimulator } from "../http.test-help.ts";
-import { loadScenario, scenarioNames } from "./load.ts";
+import { loadScenario, scenarioNames } from "./catalogue.ts";
 import { checkScenario, type Scenario } from "./scenario.ts";
 
 const scenario: Scenario = {

@@ -1,8 +1,8 @@
-import type { AccountOptions } from "../accounts.ts";
-import { checkConcurrency } from "../accounts.ts";
+import { checkAccountChange, checkConcurrency } from "../accounts.ts";
 import { checkCapacity, type Capacity } from "../capacity.ts";
 import { checkFields, checkNumber, checkText, refuse } from "../checks.ts";
 import { createRule, type FaultRule } from "../faults/rules.ts";
+import { checkLoad, type ScenarioLoad } from "./load.ts";
 
 /**
  * A stretch of time in a scenario. Outside all phases the scenario's own capacity holds and nothing fails.
@@ -20,6 +20,13 @@ export interface ScenarioPhase {
   capacity?: Partial<Capacity>;
   /** Concurrency of every account during this phase, whatever the account says. */
   concurrency?: number | Readonly<Record<string, number>>;
+  /** How every account's limit follows its balance during this phase, whatever the account says. */
+  balanceScaling?: { perUsd: number; minLimit: number };
+  /**
+   * The balance of every account when this phase starts; from there it is spent. It stays when the phase ends, and is what
+   * it was before once the scenario is stopped.
+   */
+  balanceUsd?: number;
   /** Faults during this phase. A rule's `window` counts from the start of the phase. */
   faults?: readonly FaultRule[];
   /** Why these numbers: the source, or the reasoning, that a sceptic would ask for. */
@@ -43,21 +50,40 @@ export interface ScenarioPhase {
  */
 export interface Scenario {
   name: string;
+  /** One line, for a list of scenarios. */
+  summary?: string;
   /** What it shows and where its numbers come from. */
   note?: string;
+  /** How long it is worth watching. The simulator goes on afterwards, with the phases that have no end. */
+  durationMs?: number;
+  /** The requests that it is meant for. */
+  load?: ScenarioLoad;
+  /** Seeds that it was looked at with; with another one it shows the same, and not the very same requests fail. */
+  seeds?: readonly number[];
   /** Limits over the whole scenario, on top of the simulator's own. */
   capacity?: Partial<Capacity>;
   /** Concurrency of every account over the whole scenario. */
   concurrency?: number | Readonly<Record<string, number>>;
+  /** How every account's limit follows its balance over the whole scenario. */
+  balanceScaling?: { perUsd: number; minLimit: number };
   phases: readonly ScenarioPhase[];
 }
 
-const phaseFields = ["name", "fromMs", "toMs", "capacity", "concurrency", "faults", "note"];
+const limitFields = ["capacity", "concurrency", "balanceScaling"] as const;
+const phaseFields = ["name", "fromMs", "toMs", ...limitFields, "balanceUsd", "faults", "note"];
+const scenarioFields = ["name", "summary", "note", "durationMs", "load", "seeds", ...limitFields, "phases"];
 
 /** Checks a scenario, for example one that was read from a file. Throws what is wrong with it. */
 export function checkScenario(value: unknown, path = "scenario"): Scenario {
-  const given = checkFields(path, value, ["name", "note", "capacity", "concurrency", "phases"]);
+  const given = checkFields(path, value, scenarioFields);
   checkText(`${path}.name`, given["name"], '"busy-evening"');
+  if (given["durationMs"] !== undefined)
+    checkNumber(`${path}.durationMs`, given["durationMs"], { min: 0, above: true, example: "60000" });
+  if (given["load"] !== undefined) checkLoad(`${path}.load`, given["load"]);
+  const seeds = given["seeds"] ?? [];
+  if (!Array.isArray(seeds)) refuse(`${path}.seeds`, seeds, "a list of whole numbers", "[1, 2, 3]");
+  for (const [index, seed] of seeds.entries())
+    checkNumber(`${path}.seeds[${index}]`, seed, { integer: true, example: "7" });
   checkLimits(path, given);
   const { phases } = given;
   if (!Array.isArray(phases)) refuse(`${path}.phases`, phases, "a list of phases, perhaps empty", "[]");
@@ -81,7 +107,9 @@ function checkPhase(path: string, value: unknown): void {
 function checkLimits(path: string, given: Record<string, unknown>): void {
   if (given["capacity"] !== undefined) checkCapacity(`${path}.capacity`, given["capacity"]);
   if (given["concurrency"] !== undefined) checkConcurrency(`${path}.concurrency`, given["concurrency"]);
+  const { balanceScaling, balanceUsd } = given;
+  checkAccountChange(path, {
+    ...(balanceScaling === undefined ? {} : { balanceScaling }),
+    ...(balanceUsd === undefined ? {} : { balanceUsd }),
+  });
 }
-
-/** Concurrency as an account and a scenario write it. */
-export type Concurrency = NonNullable<AccountOptions["concurrency"]>;

@@ -1,4 +1,4 @@
-import type { Scenario } from "./scenario.ts";
+import type { Scenario } from "../scenario.ts";
 
 /**
  * Five minutes of an evening on which more is asked of DeepSeek than it can do.
@@ -9,11 +9,15 @@ import type { Scenario } from "./scenario.ts";
  */
 export const busyEvening: Scenario = {
   name: "busy-evening",
+  summary: "Five minutes of queue, 503, 429, slow and broken streams: everything that users report.",
   note:
     "One machine with 40 slots. At full load a stream runs at 115 tokens a second; an answer has 480 tokens on average " +
     "(medians are 220 of reasoning and 180 of text, and lengths are log-normal), so it takes 4.4 s and the machine " +
     "finishes 9 a second. Bring 8 requests a second: a machine that is well used before the evening begins, and by " +
     "Little's law about 35 of your requests in flight.",
+  durationMs: 300_000,
+  load: { perSecond: 8, streamed: 0.7 },
+  seeds: [7, 8, 9],
   capacity: { slots: 40, queue: 200, keepAliveMs: 12_000, queueTimeoutMs: 600_000 },
   phases: [
     {

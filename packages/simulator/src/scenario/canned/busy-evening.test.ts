@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
-import { chat, headersOf, withSimulator } from "../http.test-help.ts";
-import { defaultModels } from "../models.ts";
+import { chat, headersOf, withSimulator } from "../../http.test-help.ts";
+import { defaultModels } from "../../models.ts";
 
 const seconds = 300;
 const perSecond = 8;
