@@ -63,7 +63,7 @@ export interface UpstreamTraits<Req, Res> {
   /** Tokens that this request may use at most, to be reserved before it is sent. */
   readonly cost?: (request: Req) => Usage;
   /** How an answer is stored and given out again. Without it a stream is stored as the list of its items. */
-  readonly codec?: Codec<Res>;
+  readonly codec?: Codec<Res, Req>;
   /** Which marks it makes. A clock over a mark that never comes is refused at construction. */
   readonly marks?: readonly Mark[];
 }
@@ -71,8 +71,14 @@ export interface UpstreamTraits<Req, Res> {
 /** What a complete answer is once nothing of it is missing: itself, and of a stream the list of its items. */
 export type Complete<Res> = Res extends AsyncIterable<infer Item> ? readonly Item[] : Res;
 
+/** An answer that comes whole. */
+export type WholeOf<Res> = Exclude<Res, AsyncIterable<unknown>>;
+
+/** What an answer that is streamed comes in. */
+export type ItemOf<Res> = Res extends AsyncIterable<infer I> ? I : never;
+
 /** How answers are kept and given out again; see `cache`. */
-export interface Codec<Res> {
+export interface Codec<Res, Req = Any> {
   /** Size in bytes, for the cache's bound. @default estimated from the strings and members in it */
   size?(value: Complete<Res>): number;
   /** Whether this complete answer may be given to somebody else. @default true */
@@ -82,6 +88,36 @@ export interface Codec<Res> {
    * are copied, as a list of one. @default plain data is copied, anything else is neither kept nor shared
    */
   copy?(value: Complete<Res>): Complete<Res>;
+  /**
+   * For an upstream that gives the same answer whole or as a stream, as the request asks: makes one of the other, so
+   * that whoever wants it whole is given what was streamed to somebody else, and the other way round. Then the key must
+   * not tell the two apart, and all answers are kept whole: that is what `storable` and `size` see.
+   */
+  readonly shapes?: Shapes<Res, Req>;
+}
+
+/** The two shapes of one answer; see `Codec.shapes`. */
+export interface Shapes<Res, Req = Any> {
+  /** Whether this request asks for a stream. */
+  streams(request: Req): boolean;
+  /** Begins to put a stream together. */
+  assemble(): Assembly<WholeOf<Res>, ItemOf<Res>>;
+  /**
+   * Takes a whole answer apart, for this request. The items share nothing with it.
+   *
+   * @param cuts where the assembly found the borders of the items; undefined for an answer that came whole
+   */
+  pieces(whole: WholeOf<Res>, cuts: unknown, request: Req): Iterable<ItemOf<Res>>;
+}
+
+/** A stream that is put together while it comes. */
+export interface Assembly<Whole, Item> {
+  /** What it takes up so far. */
+  readonly bytes: number;
+  /** Takes in the next item, and does not change it. */
+  add(item: Item): void;
+  /** All items are in. `cuts`: plain data from which `Shapes.pieces` makes the same items again. */
+  finish(): { readonly whole: Whole; readonly cuts: unknown };
 }
 
 /** A handler that really calls something, together with what it says of itself. */

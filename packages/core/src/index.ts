@@ -8,6 +8,7 @@ export { type Duration, milliseconds } from "./duration.ts";
 export * from "./errors.ts";
 export type { BreakwaterEvent, EventOf, EventSink, EventType, Listener } from "./events.ts";
 export {
+  type Assembly,
   chain,
   type Codec,
   type Complete,
@@ -16,6 +17,7 @@ export {
   isPromise,
   type MaybePromise,
   type Policy,
+  type Shapes,
   type Upstream,
   type UpstreamTraits,
 } from "./handler.ts";

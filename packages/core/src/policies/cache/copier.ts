@@ -1,4 +1,5 @@
-import type { Any, Codec } from "../../handler.ts";
+import type { Any, Codec, Shapes } from "../../handler.ts";
+import type { Runtime } from "../../runtime.ts";
 import { copyPlain, estimateBytes } from "./plain.ts";
 
 /** How answers and single items of a stream are copied and measured; throws for what cannot be. */
@@ -7,6 +8,8 @@ export interface Copier {
   item(item: unknown): unknown;
   size(value: unknown): number;
   sizeOfItem(item: unknown): number;
+  /** Where answers may be had whole or as a stream. */
+  readonly shapes: Shapes<Any, Any> | undefined;
 }
 
 export function createCopier(codec: Codec<Any> = {}): Copier {
@@ -17,14 +20,36 @@ export function createCopier(codec: Codec<Any> = {}): Copier {
     item: copy === undefined ? (item) => copyPlain(item) : (item) => (copy([item]) as readonly unknown[])[0],
     size: size ?? ((value) => estimateBytes(value)),
     sizeOfItem: size === undefined ? (item) => estimateBytes(item) : (item) => size([item]),
+    shapes: codec.shapes,
   };
 }
 
-/** A stored stream, from its list of items. */
-export function replay(items: readonly unknown[], copier: Copier): AsyncIterator<unknown> {
-  let at = 0;
+/** What a kept stream brings to its next reader. */
+export function* copiesOf(items: Iterable<unknown>, copier: Copier): Iterable<unknown> {
+  for (const item of items) yield copier.item(item);
+}
+
+/** Gives a complete stream out, all at once or so many items a second. */
+export function replay(
+  items: Iterable<unknown>,
+  runtime: Runtime,
+  perSecond: number = Infinity,
+): AsyncIterator<unknown> {
+  const iterator = items[Symbol.iterator]();
+  const startedAt = runtime.now();
+  let given = 0;
+  let cancel: (() => void) | undefined;
   return {
-    next: async () =>
-      at < items.length ? { done: false, value: copier.item(items[at++]) } : { done: true, value: undefined },
+    async next() {
+      const step = iterator.next();
+      if (step.done === true) return { done: true, value: undefined };
+      const ms = startedAt + (1_000 * given++) / perSecond - runtime.now();
+      if (ms > 0) await new Promise<void>((resolve) => (cancel = runtime.setTimer(ms, resolve)));
+      return { done: false, value: step.value };
+    },
+    async return() {
+      cancel?.();
+      return { done: true, value: undefined };
+    },
   };
 }

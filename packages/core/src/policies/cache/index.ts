@@ -15,7 +15,7 @@ import { createKeyed } from "../../internal/keyed.ts";
 import { configure } from "../../options.ts";
 import { answered, type Meta, type Outcome } from "../../outcome.ts";
 import { relay } from "../../relay.ts";
-import { type Copier, createCopier, replay } from "./copier.ts";
+import { type Copier, copiesOf, createCopier, replay } from "./copier.ts";
 import { createMemoryCacheStore } from "./memory-store.ts";
 import {
   type Cache,
@@ -25,6 +25,7 @@ import {
   type CacheWhose,
   readCacheOptions,
 } from "./options.ts";
+import { estimateBytes } from "./plain.ts";
 import { ALONE, type Cargo, createFlight, type Flight, type Landing } from "./single-flight.ts";
 import type { CacheAsk, CacheEntry, CacheFound, CacheStore } from "./store.ts";
 
@@ -33,7 +34,8 @@ import type { CacheAsk, CacheEntry, CacheFound, CacheStore } from "./store.ts";
  * the same time share one attempt.
  *
  * Only what was answered to its end is kept: not what failed, was refused, cancelled or covered by a fallback, and not
- * a stream whose reader left. `undefined` and other falsy answers are kept. Streams are given out as streams again.
+ * a stream whose reader left. `undefined` and other falsy answers are kept. Streams are given out as streams again; where
+ * the upstream's codec knows both shapes of an answer (`Codec.shapes`), each caller is given the one that he asked for.
  * Answers are copied on their way in and out, since whoever reads one may change it: that costs time in proportion to
  * their size, so give large ones a `codec.copy`. What is not plain data (a Response, an instance of a class) is neither
  * kept nor shared.
@@ -155,8 +157,9 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
     meta.cache = result;
     if (result === "stale") meta.degraded = true;
     if (entry.model !== undefined) meta.model = entry.model;
-    if (!entry.stream) return answered(copies.value(entry.value) as Res, meta);
-    const { stream, end } = relay(replay(entry.value as readonly unknown[], copies), call);
+    const items = itemsOf(entry, copies, call);
+    if (items === undefined) return answered(copies.value(entry.value) as Res, meta);
+    const { stream, end } = relay(replay(items, call.runtime, settings.now.tokensPerSecond), call);
     return answered(stream as Res, meta, end);
   }
 
@@ -170,7 +173,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
   ): MaybePromise<Outcome<Res>> {
     const { singleFlight } = settings.now;
     const current = singleFlight ? flights.get(key) : undefined;
-    if (current?.flight.joinable === true) return join(call, next, current, spare);
+    if (current?.flight.joinable(call) === true) return join(call, next, current, spare);
     tell(call, "miss");
     const journey = launch(call, key, { spare });
     // While an attempt starts, only what it calls itself can ask for the same: that must not wait for it.
@@ -263,7 +266,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
 
   // --- Keeping ---
 
-  function keep(call: Call<Any>, key: string, { value, stream, bytes }: Cargo): MaybePromise<boolean> {
+  function keep(call: Call<Any>, key: string, { value, stream, bytes, cuts }: Cargo): MaybePromise<boolean> {
     const { ttlMs, ttlJitter, staleMs, errorMs, maxEntryBytes } = settings.now;
     const freshMs = ttlMs * (1 - ttlJitter * call.runtime.random());
     const keepMs = freshMs + Math.max(staleMs, errorMs);
@@ -272,7 +275,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
     let size: number;
     try {
       copy = stream ? value : copierFor(call).value(value); // items have been copied as they came
-      size = bytes ?? copierFor(call).size(copy);
+      size = bytes ?? copierFor(call).size(copy) + (cuts === undefined ? 0 : estimateBytes(cuts));
     } catch (error) {
       hintUncopyable(call, error);
       return false;
@@ -282,7 +285,14 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
       return false;
     }
     const { model } = call.meta;
-    const entry = { value: copy, stream, bytes: size, freshMs, ...(model !== undefined && { model }) };
+    const entry = {
+      value: copy,
+      stream,
+      bytes: size,
+      freshMs,
+      ...(cuts !== undefined && { cuts }),
+      ...(model !== undefined && { model }),
+    };
     try {
       const set = store.set(askFor(key, call), entry, keepMs);
       if (!isPromise(set)) return true;
@@ -358,7 +368,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
       if (key === undefined) return next(call.fork());
       const current = settings.now.singleFlight ? flights.get(key) : undefined;
       // Somebody has looked already, and found nothing that is fresh.
-      if (current?.refreshes === false && current.flight.joinable)
+      if (current?.refreshes === false && current.flight.joinable(call))
         return join(call, next, current, undefined);
       return chain(look(call, key), (found) => decide(call, next, key, found));
     },
@@ -376,9 +386,17 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
       invalidate((journey) => journey.key === key);
       let cargo: Cargo = { value, stream };
       if (stream) {
+        const { shapes, ...copies } = copierFor(call);
         try {
-          const items = copierFor(call).value(value);
-          cargo = { value: items, stream, bytes: copierFor(call).size(items) };
+          if (shapes === undefined) {
+            const items = copies.value(value);
+            cargo = { value: items, stream, bytes: copies.size(items) };
+          } else {
+            const assembly = shapes.assemble();
+            for (const item of value as readonly unknown[]) assembly.add(copies.item(item));
+            const { whole, cuts } = assembly.finish();
+            cargo = { value: whole, stream: false, cuts };
+          }
         } catch (error) {
           hintUncopyable(call, error);
           return false;
@@ -398,6 +416,17 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
       return store.clear(name);
     },
   });
+}
+
+/** The items of an answer for somebody who is to have it as a stream. */
+function itemsOf(
+  { value, stream, cuts }: CacheEntry,
+  copier: Copier,
+  { request }: Call<Any>,
+): Iterable<unknown> | undefined {
+  if (stream) return copiesOf(value as readonly unknown[], copier);
+  const { shapes } = copier;
+  return shapes?.streams(request) === true ? shapes.pieces(value, cuts, request) : undefined;
 }
 
 /** A flight, and what becomes of its answer. */

@@ -35,10 +35,18 @@ export interface CacheOptions<Req = Any, Res = Any> {
   readonly shared?: boolean;
   /** Whose answer it is. @default the call's tenant */
   readonly tenant?: (request: Req, call: Call<Req>) => string | undefined;
-  /** Whether a complete answer may be kept, beside what the upstream says of it. Of a stream it sees the list of items. */
+  /**
+   * Whether a complete answer may be kept, beside what the upstream says of it. Of a stream it sees the list of items,
+   * or the whole answer if the upstream's codec puts streams together.
+   */
   readonly storable?: (value: Complete<Res>) => boolean;
   /** Whether calls with one key that run at the same time share one attempt. @default true */
   readonly singleFlight?: boolean;
+  /**
+   * How a kept answer is streamed: at once, or so many items a second, as if it were being made (an item is about a
+   * token). @default "instant"
+   */
+  readonly pacing?: "instant" | { readonly tokensPerSecond: number };
   /** Where answers are kept. @default this process */
   readonly store?: CacheStore;
   /** Bytes kept in this process; not with `store`, which has a bound of its own. @default 64 MiB */
@@ -94,6 +102,7 @@ export interface CacheConfig<Req, Res> {
   readonly tenant: CacheOptions<Req, Res>["tenant"];
   readonly storable: CacheOptions<Req, Res>["storable"];
   readonly singleFlight: boolean;
+  readonly tokensPerSecond: number;
   readonly store: CacheStore | undefined;
   readonly maxBytes: number;
   readonly maxEntryBytes: number;
@@ -113,6 +122,10 @@ export function readCacheOptions<Req, Res>(options: CacheOptions<Req, Res>): Cac
   const tenant = reader.callback<NonNullable<Options["tenant"]>>("tenant");
   if (shared && tenant !== undefined)
     reader.fail("a cache that is shared by all tenants does not ask whose an answer is; leave out tenant.");
+  const pacing = reader.raw<NonNullable<Options["pacing"]>>("pacing") ?? "instant";
+  const tokensPerSecond = pacing === "instant" ? Infinity : pacing.tokensPerSecond;
+  if (typeof tokensPerSecond !== "number" || !(tokensPerSecond > 0))
+    reader.fail(`pacing must be "instant" or { tokensPerSecond: 50 }, got ${show(pacing)}.`);
   return {
     name: reader.text("name", "cache"),
     mode: reader.oneOf("mode", ["enforce", "off"], "enforce"),
@@ -126,6 +139,7 @@ export function readCacheOptions<Req, Res>(options: CacheOptions<Req, Res>): Cac
     tenant,
     storable: reader.callback<NonNullable<Options["storable"]>>("storable"),
     singleFlight: reader.flag("singleFlight", true),
+    tokensPerSecond,
     store,
     maxBytes: store === undefined ? reader.count("maxBytes", DEFAULT_MAX_BYTES) : DEFAULT_MAX_BYTES,
     maxEntryBytes: reader.count("maxEntryBytes", 1024 * 1024),

@@ -19,6 +19,8 @@ export interface SharedLog<T> {
   items(): T[] | undefined;
   /** Resolves when the fastest reader is near enough for one more item; `undefined` if he is. */
   room(): Promise<void> | undefined;
+  /** Somebody waits for the end: until he is gone no reader, however slow, holds it up. @returns what tells that he is gone */
+  rush(): () => void;
 }
 
 export interface SharedLogLimits {
@@ -51,9 +53,10 @@ export function createSharedLog<T>({ keepBytes, lagBytes }: SharedLogLimits): Sh
   let failure: { readonly error: unknown } | undefined;
   const readers = new Set<Reader<T>>();
   let onRoom: (() => void) | undefined;
+  let rushing = 0;
 
   function full(): boolean {
-    if (bytes <= keepBytes || readers.size === 0) return false;
+    if (bytes <= keepBytes || readers.size === 0 || rushing > 0) return false;
     let fastest = 0;
     for (const { read } of readers) fastest = Math.max(fastest, read);
     return bytes - fastest > keepBytes;
@@ -138,6 +141,11 @@ export function createSharedLog<T>({ keepBytes, lagBytes }: SharedLogLimits): Sh
       const items: T[] = [];
       for (let node = head.next; node !== undefined; node = node.next) items.push(node.item);
       return items;
+    },
+    rush() {
+      rushing++;
+      makeRoom();
+      return () => void rushing--;
     },
     room() {
       return closed || !full() ? undefined : new Promise((resolve) => (onRoom = resolve));

@@ -1,12 +1,12 @@
 import type { Next } from "../../around.ts";
 import { discard } from "../../attempt.ts";
 import { type Call, DISCARDED } from "../../call.ts";
-import { type Any, isPromise, type MaybePromise } from "../../handler.ts";
+import { type Any, type Assembly, isPromise, type MaybePromise } from "../../handler.ts";
 import type { Mark } from "../../marks.ts";
 import { answered, type Ending, type Meta, type Outcome } from "../../outcome.ts";
 import { relay } from "../../relay.ts";
 import { remember } from "../../thrown.ts";
-import type { Copier } from "./copier.ts";
+import { type Copier, replay } from "./copier.ts";
 import { type Cursor, createSharedLog, LaggingReaderError, type SharedLog } from "./shared-log.ts";
 
 /** Told to somebody who joined: this answer cannot be shared, ask by yourself. */
@@ -21,6 +21,8 @@ export interface Cargo {
   readonly stream: boolean;
   /** Known for a stream, whose items are measured as they come. */
   readonly bytes?: number;
+  /** Of a stream that was put together: where its items had their borders. */
+  readonly cuts?: unknown;
 }
 
 export interface FlightOptions {
@@ -41,8 +43,8 @@ export interface FlightOptions {
 export interface Flight<Res> {
   /** The attempt. Nothing around it ends it. */
   readonly call: Call<Any>;
-  /** Whether who comes now gets the whole answer. */
-  readonly joinable: boolean;
+  /** Whether he gets the whole answer who comes now. */
+  joinable(call: Call<Any>): boolean;
   /** Whether it is in its synchronous part, where only work inside it can ask for it. */
   readonly starting: boolean;
   /** Starts the attempt, for `leader` or for nobody. */
@@ -56,9 +58,13 @@ interface Seat<Res> {
   readonly call: Call<Any>;
   /** Whose attempt it is in the books; all others cost nothing. */
   readonly leads: boolean;
+  /** What he wants to have if that is not what this attempt asks for: the stream whole, or the whole as a stream. */
+  readonly wants: "whole" | "stream" | undefined;
   resolve: (landing: Landing<Res>) => void;
   /** Listens no more for the call's abort. */
   forget: () => void;
+  /** Waits no more for the end of a stream. */
+  calm: () => void;
 }
 
 /** For an item that cannot be measured. */
@@ -72,6 +78,7 @@ const GRACE_MS = 30_000;
 
 export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flight<Res> {
   const { copier, keepBytes, onComplete, onOver, onUncopyable } = options;
+  const { shapes } = copier;
   const seats = new Set<Seat<Res>>();
   let unattended = options.unattended === true;
   let starting = false;
@@ -79,6 +86,8 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
   let log: SharedLog<Item> | undefined;
   /** Whether every item so far could be copied. */
   let pristine = true;
+  /** What is put together of a stream, for those who want it whole and to be kept so. */
+  let assembly: Assembly<unknown, unknown> | undefined;
   let over = false;
 
   function end(): void {
@@ -90,10 +99,29 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
   // --- Those who wait ---
 
   function sit(who: Call<Any>, leads: boolean): Seat<Res> {
-    const seat: Seat<Res> = { call: who, leads, resolve: nothing, forget: nothing };
+    const seat: Seat<Res> = {
+      call: who,
+      leads,
+      wants: wantsOf(who),
+      resolve: nothing,
+      forget: nothing,
+      calm: nothing,
+    };
     seats.add(seat);
     call.extendDeadline(who.deadline);
     return seat;
+  }
+
+  function wantsOf(who: Call<Any>): Seat<Res>["wants"] {
+    if (shapes === undefined) return undefined;
+    const streams = shapes.streams(who.request);
+    return streams === shapes.streams(call.request) ? undefined : streams ? "stream" : "whole";
+  }
+
+  /** He waits on while others read; what they are given does not count as seen by him. */
+  function waitOn(seat: Seat<Res>, from: SharedLog<Item>): void {
+    seat.calm = from.rush();
+    seat.call.mark("withheld");
   }
 
   function wait(seat: Seat<Res>): Promise<Landing<Res>> {
@@ -107,7 +135,9 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
   }
 
   function leave(seat: Seat<Res>, reason: unknown): void {
-    if (seats.delete(seat)) abandon(reason, seat.call);
+    if (!seats.delete(seat)) return;
+    seat.calm();
+    abandon(reason, seat.call);
   }
 
   /** Ends the attempt if nobody is left. What `last` holds is given back when its work has really stopped. */
@@ -119,8 +149,11 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
   }
 
   call.watch((mark) => {
-    if (UNTOLD.has(mark) || (mark === "token" && log !== undefined)) return;
-    for (const seat of seats) if (mark !== "dispatched" || seat.leads) seat.call.mark(mark);
+    if (UNTOLD.has(mark)) return;
+    for (const seat of seats) {
+      if (mark === "token" && log !== undefined && seat.wants !== "whole") continue; // told by his own stream
+      if (mark !== "dispatched" || seat.leads) seat.call.mark(mark);
+    }
   });
 
   // --- The answer ---
@@ -131,6 +164,7 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
       if (result.end === undefined) onComplete({ value: result.value, stream: false });
       else if (isStream(result.value)) {
         log = createSharedLog<Item>({ keepBytes, lagBytes: LAG * keepBytes });
+        assembly = shapes?.assemble();
         void pump(log, result.value, result.end);
       }
       // Else a stream of another kind. It has one reader.
@@ -141,9 +175,13 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
     }
     let first = true;
     for (const seat of seats) {
+      if (log !== undefined && seat.wants === "whole") {
+        waitOn(seat, log);
+        continue;
+      }
       seat.forget();
       seat.resolve(deliver(seat, first));
-      first = false;
+      if (seat.wants === undefined) first = false;
     }
   }
 
@@ -155,7 +193,8 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
     if (landed.status === "answered" && log !== undefined) return stream(seat, log);
     leave(seat, who.reason);
     if (landed.status !== "answered") return { ...landed, meta: who.meta };
-    if (original) {
+    if (seat.wants === "stream" && landed.end === undefined) return inPieces(who, landed.value);
+    if (original && seat.wants === undefined) {
       if (landed.end !== undefined) who.onAbort((reason) => call.abort(reason));
       return { ...landed, meta: who.meta };
     }
@@ -164,6 +203,28 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
       return answered(copier.value(landed.value) as Res, who.meta);
     } catch {
       return ALONE;
+    }
+  }
+
+  /** What came whole, for somebody who asked for a stream. */
+  function inPieces(who: Call<Any>, value: unknown): Landing<Res> {
+    try {
+      const items = shapes?.pieces(copier.value(value), undefined, who.request) ?? [];
+      const { stream: pieces, end: ending } = relay(replay(items, who.runtime), who);
+      return answered(pieces as Res, who.meta, ending);
+    } catch {
+      return ALONE;
+    }
+  }
+
+  /** Those who want the stream whole wait no more. */
+  function release(landing: (who: Call<Any>) => Landing<Res>): void {
+    for (const seat of seats) {
+      if (seat.wants !== "whole") continue;
+      seat.forget();
+      tell(seat);
+      leave(seat, DISCARDED);
+      seat.resolve(landing(seat.call));
     }
   }
 
@@ -212,8 +273,10 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
         const step = await items.next();
         if (over) return;
         if (step.done === true) break;
-        into.append(...keep(step.value));
-        if (unattended && !into.whole) attend(); // too long to be kept: only worth it if somebody reads
+        const kept = keep(step.value);
+        assemble(kept[0]);
+        into.append(...kept);
+        if (unattended && !into.whole && assembly === undefined) attend(); // too long to be kept: only worth it if somebody reads
       }
     } catch (error) {
       close(into, await ended, error);
@@ -234,6 +297,30 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
     }
   }
 
+  /** What cannot be put together, or is too long to be, has to be asked for by those who want it whole. */
+  function assemble({ item, copyable }: Item): void {
+    if (assembly === undefined) return;
+    try {
+      assembly.add(item);
+      if (copyable && assembly.bytes <= keepBytes) return;
+    } catch (error) {
+      onUncopyable(error);
+    }
+    assembly = undefined;
+    release(() => ALONE);
+  }
+
+  /** What is to be kept of a stream that has come to its end. */
+  function cargoOf(into: SharedLog<Item>): Cargo | undefined {
+    if (shapes === undefined) {
+      const items = pristine ? into.items() : undefined;
+      return items && { value: items.map(({ item }) => item), stream: true, bytes: into.bytes };
+    }
+    if (assembly === undefined) return undefined;
+    const { whole, cuts } = assembly.finish();
+    return { value: whole, stream: false, cuts };
+  }
+
   function close(into: SharedLog<Item>, ending: Ending, error: unknown): void {
     if (over) return;
     for (const { leads, call: who } of seats) {
@@ -242,16 +329,17 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
       if (call.meta.usage !== undefined) who.meta.usage = call.meta.usage;
     }
     if (ending.status === "answered") {
-      const items = pristine ? into.items() : undefined;
-      if (items !== undefined)
-        onComplete({ value: items.map(({ item }) => item), stream: true, bytes: into.bytes });
+      const cargo = cargoOf(into);
+      if (cargo !== undefined) onComplete(cargo);
       end();
       into.close();
+      release((who) => (cargo === undefined ? ALONE : answered(copier.value(cargo.value) as Res, who.meta)));
     } else {
       end();
       // Judged where it failed; those who read it here must not judge it again.
       remember(error, outcomeOf(ending, error, call.meta));
       into.close({ error });
+      release((who) => outcomeOf(ending, error, who.meta));
     }
   }
 
@@ -261,7 +349,7 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
     Object.assign(who.meta, answerer);
     if (!leads) return;
     if (waitedMs !== undefined) who.meta.waitedMs = (who.meta.waitedMs ?? 0) + waitedMs;
-    if (firstTokenMs !== undefined) who.meta.firstTokenMs ??= firstTokenMs;
+    if (firstTokenMs !== undefined) who.meta.firstTokenMs = firstTokenMs;
     if (usage !== undefined) who.meta.usage = usage;
     if (cache !== undefined) who.meta.cache = cache;
     if (call.usage !== undefined) who.usage = call.usage;
@@ -274,8 +362,10 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
 
   return {
     call,
-    get joinable() {
-      return !starting && !over && (log === undefined || (log.whole && pristine));
+    joinable(who) {
+      if (starting || over) return false;
+      if (log === undefined) return true;
+      return wantsOf(who) === "whole" ? assembly !== undefined : log.whole && pristine;
     },
     get starting() {
       return starting;
@@ -297,7 +387,9 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
     },
     join(who) {
       const seat = sit(who, false);
-      return log === undefined ? wait(seat) : deliver(seat, false);
+      if (log !== undefined && seat.wants !== "whole") return deliver(seat, false);
+      if (log !== undefined) waitOn(seat, log);
+      return wait(seat);
     },
     attend,
   };

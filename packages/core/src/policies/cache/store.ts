@@ -19,6 +19,8 @@ export interface CacheEntry {
   readonly value: unknown;
   /** Whether `value` is the list of a stream's items. */
   readonly stream: boolean;
+  /** Where the items of a stream had their borders, if it is kept whole all the same; see `Codec.shapes`. Plain data. */
+  readonly cuts?: unknown;
   readonly bytes: number;
   /** How long it is fresh, from the moment in which it was stored. */
   readonly freshMs: number;
