@@ -118,6 +118,7 @@ const SAYS: Record<ClockName, string> = {
 
 export interface UpstreamErrorOptions extends BreakwaterErrorOptions {
   readonly status?: number | undefined;
+  readonly reason?: string | undefined;
   readonly retryAfterMs?: number | undefined;
   readonly traceId?: string | undefined;
   readonly body?: unknown;
@@ -128,6 +129,8 @@ export class UpstreamError extends BreakwaterError {
   override readonly name = "UpstreamError";
   /** The HTTP status, where there was one. */
   readonly status: number | undefined;
+  /** What the upstream gave as the reason, where one code has several: `balance` or `tpm` of a `RATE_LIMIT`. */
+  readonly reason: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly traceId: string | undefined;
   /** What the upstream said, parsed if it was JSON. May hold what the upstream chose to repeat: keep it out of logs. */
@@ -136,6 +139,7 @@ export class UpstreamError extends BreakwaterError {
   constructor(code: string, message: string, options: UpstreamErrorOptions = {}) {
     super(code, message, options);
     this.status = options.status;
+    this.reason = options.reason;
     this.retryAfterMs = options.retryAfterMs;
     this.traceId = options.traceId;
     // Not enumerable: a logger that serialises errors does not print it.

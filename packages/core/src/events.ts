@@ -62,6 +62,19 @@ export type BreakwaterEvent = At &
         readonly policy: string;
         readonly because: "resumes" | "budget" | "deadline" | "no-text" | "not-possible" | "failed";
       }
+    /** An account of the upstream's has no credit: none of its keys is used until it is known to have some again. */
+    | { readonly type: "account-close"; readonly account: string; readonly retryAfterMs: number }
+    | { readonly type: "account-open"; readonly account: string }
+    /** The upstream cuts an account's concurrency because of its balance. */
+    | { readonly type: "account-low"; readonly account: string }
+    /** The upstream does not take a key any more. `key` is what may be shown of it: its last four characters. */
+    | {
+        readonly type: "key-disable";
+        readonly account: string;
+        readonly key: string;
+        readonly retryAfterMs: number;
+      }
+    | { readonly type: "key-enable"; readonly account: string; readonly key: string }
     | { readonly type: "fallback-use"; readonly policy: string; readonly to: string }
     | {
         readonly type: "cache-read";
