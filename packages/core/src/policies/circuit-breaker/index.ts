@@ -38,8 +38,8 @@ export interface CircuitBreakerOptions<Req = Any> {
   readonly key?: (request: Req, call: Call<Req>) => string | undefined;
   /** Counts only failures of this scope: an account's breaker knows nothing of a reset connection. @default all */
   readonly scope?: Scope;
-  /** Whether an ending is a failure. @default failed, by fault of the upstream */
-  readonly when?: (ending: Ending) => boolean;
+  /** Whether an ending is a failure; `undefined`: it says nothing, and is not counted. @default failed, by fault of the upstream */
+  readonly when?: (ending: Ending) => boolean | undefined;
   /** An ending that opens at once, whatever the rate: a 402 of an account. */
   readonly trip?: (ending: Ending) => boolean;
   /** Where circuits are kept. @default this process */
@@ -135,11 +135,17 @@ function resultOf(
   {
     scope,
     when,
-  }: { readonly scope: Scope | undefined; readonly when: ((ending: Ending) => boolean) | undefined },
+  }: {
+    readonly scope: Scope | undefined;
+    readonly when: CircuitBreakerOptions["when"] | undefined;
+  },
 ): Result {
   if (ending.status === "refused" || ending.status === "cancelled") return "ignored";
   if (ending.dispatchedAt === undefined) return "ignored"; // from a cache further in, or never sent
-  if (when !== undefined) return when(ending) ? "failure" : "success";
+  if (when !== undefined) {
+    const failure = when(ending);
+    return failure === undefined ? "ignored" : failure ? "failure" : "success";
+  }
   if (ending.status === "answered") return "success";
   if (ending.fault !== "upstream") return "ignored";
   return scope === undefined || ending.scope === scope ? "failure" : "ignored";

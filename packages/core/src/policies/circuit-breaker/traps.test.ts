@@ -13,6 +13,7 @@ import {
   type CircuitBreakerOptions,
   createClient,
   createMemoryBreakerStore,
+  type Ending,
   type Policy,
   retry,
   timeout,
@@ -243,6 +244,14 @@ describe("circuit breaker", () => {
       expect(await asked).toMatchObject({ status: "failed", fault: "upstream" });
     }
     expect(stateOf(breaker)?.status).toBe("open");
+  });
+
+  it("counts neither way what `when` says nothing of", async () => {
+    const when = (ending: Ending): boolean | undefined => (ending.status === "failed" ? undefined : false);
+    const { breaker, call } = guarded({ window: { calls: 10 }, when });
+    for (let i = 0; i < 5; i++) await call("fail");
+    await call("answer");
+    expect(stateOf(breaker)).toMatchObject({ status: "closed", calls: 1 });
   });
 
   it("trap 20: a second policy of one name joins the circuit on its store and resets nothing", async () => {
