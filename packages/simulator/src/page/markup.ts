@@ -84,8 +84,8 @@ ${chart("queue", "Waiting in the queue", "requests")}
   <div class="spark"><h2 id="attempts-title">Last attempts</h2><p class="soft figure" id="totals"></p></div>
   <table role="table" aria-labelledby="attempts-title">
     <thead id="attempts-head" role="rowgroup"><tr role="row">
-    ${column("time", "Time")}${column("request", "Request")}${column("model", "Model")}${column("shape", "Shape")}
-    ${column("status", "Status")}${column("outcome", "Outcome")}${column("fault", "Fault")}
+    ${column("time", "Time")}${column("request", "Request")}${column("status", "Status")}
+    ${column("outcome", "Outcome")}${column("fault", "Fault")}
     ${column("tokens", "Tokens")}${column("first", "First token")}${column("took", "Took")}</tr></thead>
     <tbody id="attempts" role="rowgroup"></tbody>
   </table>

@@ -18,7 +18,7 @@ body { margin: 0; background: var(--ground); color: var(--text); font: 14px/1.45
 header, main { max-width: 1200px; margin: 0 auto; padding: 0 20px; }
 header { display: flex; flex-wrap: wrap; align-items: baseline; gap: 4px 16px; padding-top: 18px; padding-bottom: 12px; }
 h1 { font-size: 20px; margin: 0; letter-spacing: -0.01em; }
-h2 { font-size: 13px; margin: 0 0 10px; color: var(--soft); font-weight: 600; }
+h2 { font-size: 13px; margin: 0 0 8px; color: var(--soft); font-weight: 600; }
 h3 { font-size: 14px; margin: 0; }
 p { margin: 0; }
 .soft { color: var(--soft); }
@@ -35,6 +35,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .badge.warn { background: var(--tint-warn); color: var(--warn); }
 .badge.bad { background: var(--tint-bad); color: var(--bad); }
 .spark { display: flex; align-items: baseline; justify-content: space-between; gap: 8px; flex-wrap: wrap; }
+.spark h2 { margin: 0; }
 .spark b { font-size: 20px; font-weight: 600; }
 .chart { display: block; margin-top: 6px; height: 44px; }
 .chart svg { width: 100%; height: 100%; display: block; }
@@ -42,13 +43,13 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .chart polygon { fill: var(--tint-accent); }
 .chart.trouble polyline { stroke: var(--bad); }
 .chart.trouble polygon { fill: var(--tint-bad); }
-.machines { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 14px; }
+.machines { display: grid; grid-template-columns: repeat(auto-fit, minmax(220px, 1fr)); gap: 14px; }
 .machine-head { display: flex; align-items: center; gap: 8px; margin-bottom: 8px; }
 .machine-head button { margin-left: auto; }
 .bar { height: 10px; border-radius: 5px; background: var(--tint-quiet); overflow: hidden; }
 .bar > div { height: 100%; width: var(--filled, 0%); background: var(--accent); border-radius: 5px; transition: width 0.2s; }
 .bar.full > div { background: var(--bad); }
-.bar.thin { height: 4px; margin-top: 4px; }
+.bar.thin { height: 4px; margin-top: 6px; }
 .bar.thin > div { background: var(--warn); }
 .line { display: flex; justify-content: space-between; gap: 12px; margin-top: 6px; }
 form, .row { display: flex; flex-wrap: wrap; gap: 8px 10px; align-items: flex-end; }
@@ -72,14 +73,16 @@ th, td { padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); vertical
 tr:last-child > td { border-bottom: 0; }
 td.number, th.number { text-align: right; }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-td.cell-request, td.cell-model, td.cell-fault { font-family: ui-monospace, monospace; font-size: 12px; }
+td.cell-fault { font-family: ui-monospace, monospace; font-size: 12px; }
+td.cell-request .soft { font-size: 12px; }
 td.cell-tokens, td.cell-first, td.cell-took, th.cell-tokens, th.cell-first, th.cell-took { text-align: right; white-space: nowrap; }
-td.cell-time, td.cell-status, td.cell-shape { white-space: nowrap; }
+td.cell-time, td.cell-status { white-space: nowrap; }
 td .soft { display: block; }
 ul { list-style: none; margin: 10px 0 0; padding: 0; }
-li { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 0 10px; align-items: baseline; padding: 6px 0; border-top: 1px solid var(--line); font-size: 12px; }
+li { display: grid; grid-template-columns: minmax(0, 1fr) auto auto; gap: 0 10px; align-items: baseline; padding: 6px 0; border-top: 1px solid var(--line); font-size: 12px; }
 li .soft { overflow-wrap: anywhere; }
-li button { grid-row: span 2; grid-column: 3; align-self: center; }
+li .about-rule { grid-column: 1 / -1; }
+li .about-rule:empty { display: none; }
 code { font-family: ui-monospace, monospace; font-size: 12px; overflow-wrap: anywhere; }
 .hidden-text { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 @media (max-width: 960px) { main { grid-template: "charts" auto "machines" auto "side" auto "attempts" auto / minmax(0, 1fr); } }
@@ -95,12 +98,13 @@ code { font-family: ui-monospace, monospace; font-size: 12px; overflow-wrap: any
   #attempts .cell-time { order: 1; color: var(--soft); }
   #attempts .cell-status { order: 2; }
   #attempts .cell-outcome { order: 3; min-width: 84px; text-align: right; }
-  #attempts .cell-model { order: 4; align-self: center; }
+  #attempts .cell-request { order: 4; }
+  #attempts .cell-request .soft { display: none; }
   #attempts .cell-tokens { order: 5; color: var(--soft); }
   #attempts .cell-tokens::after { content: " tokens"; }
   #attempts .cell-took { order: 6; }
   #attempts .cell-fault { order: 7; grid-column: span 3; color: var(--soft); }
-  #attempts .cell-fault.none, #attempts .cell-shape, #attempts .cell-first, #attempts .cell-request { display: none; }
+  #attempts .cell-fault.none, #attempts .cell-first { display: none; }
 }
 @media (prefers-reduced-motion: reduce) { .bar > div { transition: none; } }
 `;

@@ -34,11 +34,13 @@ export function createAttemptTable(
     const [mood, word] = words[attempt.outcome];
     const { tFirstToken, tReceived, tEnded } = attempt;
     const outcome = dom.make("span", `badge ${mood}`, word);
+    const asked = [
+      dom.make("code", "", attempt.model === "" ? "no model" : attempt.model),
+      dom.make("span", "soft", `${attempt.path} · ${attempt.stream ? "stream" : "JSON"}`),
+    ];
     const cells: readonly (readonly [label: string, text: string])[] = [
       ["time", format.clock(tReceived)],
-      ["request", attempt.path],
-      ["model", attempt.model === "" ? "–" : attempt.model],
-      ["shape", attempt.stream ? "stream" : "JSON"],
+      ["request", ""],
       ["status", attempt.status === 0 ? "no answer" : String(attempt.status)],
       ["outcome", ""],
       [attempt.fault === undefined ? "fault none" : "fault", attempt.fault ?? "–"],
@@ -53,6 +55,7 @@ export function createAttemptTable(
       const cell = dom.make("td", `cell-${label}`, text);
       cell.setAttribute("role", "cell");
       if (label === "outcome") cell.append(outcome);
+      if (label === "request") cell.append(...asked);
       row.append(cell);
     }
     if (attempt.keyTail !== "") row.setAttribute("title", `${attempt.account}, key …${attempt.keyTail}`);

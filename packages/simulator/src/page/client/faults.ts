@@ -40,11 +40,7 @@ export function createFaultList(
   function entry(fault: ActiveFault) {
     const element = dom.make("li");
     const hits = dom.make("span", "soft figure");
-    element.append(
-      dom.make("code", "", written(fault.action)),
-      hits,
-      dom.make("span", "soft", conditions(fault)),
-    );
+    element.append(dom.make("code", "", written(fault.action)), hits);
     if (fault.phase === undefined) {
       const remove = dom.make("button", "little", "Remove");
       remove.setAttribute("type", "button");
@@ -52,6 +48,7 @@ export function createFaultList(
       remove.addEventListener("click", () => onRemove(fault.id));
       element.append(remove);
     }
+    element.append(dom.make("span", "soft about-rule", conditions(fault)));
     return {
       element,
       update({ hits: count, times }: ActiveFault) {

@@ -51,9 +51,11 @@ export function createMachines(
     head.append(dom.make("h3", "", name), badge, button);
     const slots = bar("bar", `slots of ${name} in use`);
     const queue = bar("bar thin", `queue of ${name}`);
-    const slotsLine = dom.make("div", "line figure");
-    const queueLine = dom.make("div", "line figure soft");
-    element.append(head, slots.outer, slotsLine, queue.outer, queueLine);
+    const computing = dom.make("span");
+    const waiting = dom.make("span", "soft");
+    const line = dom.make("div", "line figure");
+    line.append(computing, waiting);
+    element.append(head, slots.outer, line, queue.outer);
     return {
       element,
       update(machine: Machine) {
@@ -64,8 +66,8 @@ export function createMachines(
         button.setAttribute("aria-label", `${up ? "Take down" : "Bring up"} ${name}`);
         slots.fill(machine.active, machine.slots);
         queue.fill(machine.queued, machine.queue);
-        dom.write(slotsLine, `${machine.active} of ${machine.slots} slots`);
-        dom.write(queueLine, `${machine.queued} of ${machine.queue} waiting`);
+        dom.write(computing, `${machine.active} of ${machine.slots} slots`);
+        dom.write(waiting, `${machine.queued} of ${machine.queue} waiting`);
       },
     };
   }
