@@ -1,12 +1,14 @@
 import { createAccount, type Account, type AccountState } from "./accounts.ts";
 import { createAttemptLog, type AttemptTotals } from "./attempt-log.ts";
 import type { Capacity } from "./capacity.ts";
+import { createContextCache } from "./chat/context-cache.ts";
 import { createManualClock, createRealClock, type ManualClock } from "./clock.ts";
 import { createRule, type ActiveRule, type FaultRule } from "./faults/rules.ts";
 import type { Settings } from "./options.ts";
 import { createReplica } from "./replica.ts";
 import { playScenario, type ScenarioPlayer } from "./scenario/player.ts";
 import type { Scenario } from "./scenario/scenario.ts";
+import { dialects, type Personality } from "./wire/dialects.ts";
 import type { Identity, World } from "./world.ts";
 
 /** A look at everything that moves. */
@@ -16,6 +18,8 @@ export interface SimulatorState {
   readonly timeScale: number;
   /** Simulated milliseconds since the start, or since the last reset. */
   readonly nowMs: number;
+  /** The host that is played. */
+  readonly personality: Personality;
   readonly scenario: string | null;
   /** Simulated milliseconds since the scenario started; null without one. */
   readonly scenarioMs: number | null;
@@ -46,6 +50,7 @@ export interface Engine extends World {
   clearFaults(): void;
   play(scenario: Scenario | undefined): void;
   setCapacity(change: Partial<Capacity>): void;
+  setPersonality(personality: Personality): void;
   account(id: string): Account | undefined;
   state(): SimulatorState;
   /** Breaks every open request and stops the clock. */
@@ -62,6 +67,7 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
   const live: World["live"] = new Set();
   const counts = new Map<string, number>();
   let base = settings.capacity;
+  let { personality } = settings;
   let player: ScenarioPlayer | undefined;
   let rules: ActiveRule[] = [];
   let ruleNumber = 0;
@@ -93,7 +99,9 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
     seed: settings.seed,
     models: new Map(settings.models.map((model) => [model.id, model])),
     text: settings.text,
+    cache: createContextCache(settings.contextCache),
     capacity: () => capacity,
+    dialect: () => dialects[personality],
     identify,
     countOf(scope) {
       const count = counts.get(scope) ?? 0;
@@ -137,11 +145,15 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
       base = { ...base, ...change };
       limitsChanged();
     },
+    setPersonality(next) {
+      personality = next;
+    },
     account: (id) => accounts.find((account) => account.id === id),
     state: () => ({
       seed: settings.seed,
       timeScale: clock.scale,
       nowMs: clock.now(),
+      personality,
       scenario: player?.scenario.name ?? null,
       scenarioMs: player?.elapsed() ?? null,
       phases: player?.phases().map((phase) => phase.name) ?? [],

@@ -1,6 +1,7 @@
 import type { Edit } from "./faults/fault.ts";
 import type { Sink } from "./sink/sink.ts";
-import { keepAliveJson, keepAliveStream } from "./wire/completion.ts";
+import { keepAliveJson } from "./wire/completion.ts";
+import { spoken, type Dialect } from "./wire/dialects.ts";
 import type { ErrorReply } from "./wire/errors.ts";
 
 /** One answer on its way: adds the headers that every answer has, and counts. */
@@ -44,7 +45,21 @@ function editorOf(edit: Edit): (text: string) => string {
   };
 }
 
-export function createExchange(sink: Sink, traceId: string, wantsStream: boolean): Exchange {
+/** The headers of the first that the second does not have, whatever the case of their names. */
+function withoutThose(
+  headers: Readonly<Record<string, string>> = {},
+  others: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const taken = new Set(Object.keys(others).map((name) => name.toLowerCase()));
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !taken.has(name.toLowerCase())));
+}
+
+export function createExchange(
+  sink: Sink,
+  traceId: string,
+  wantsStream: boolean,
+  dialect: Dialect,
+): Exchange {
   let streaming = wantsStream;
   let wrongType = false;
   let edited: ((text: string) => string) | undefined;
@@ -68,10 +83,13 @@ export function createExchange(sink: Sink, traceId: string, wantsStream: boolean
       return bytes;
     },
     reply(error, headers = {}) {
-      const length = Buffer.byteLength(error.body);
+      const said = spoken(error, dialect);
+      const length = Buffer.byteLength(said.body);
       bytes += length;
-      send(error.status, { "Content-Type": error.type, "Content-Length": String(length), ...headers });
-      if (length > 0) sink.write(error.body);
+      const type = { "Content-Type": said.type, "Content-Length": String(length) };
+      // Names without case: a header of the fault takes the place of the host's own.
+      send(said.status, { ...type, ...withoutThose(said.headers, headers), ...headers });
+      if (length > 0) sink.write(said.body);
       sink.end();
     },
     // No length, also for JSON: the headers leave before the outcome is known, so the body is always chunked.
@@ -95,7 +113,7 @@ export function createExchange(sink: Sink, traceId: string, wantsStream: boolean
       bytes += Buffer.byteLength(sent);
       sink.write(sent);
     },
-    keepAlive: () => exchange.write(streaming ? keepAliveStream : keepAliveJson),
+    keepAlive: () => exchange.write(streaming ? dialect.keepAlive : keepAliveJson),
     end() {
       exchange.head();
       sink.end();

@@ -1,4 +1,4 @@
-export { startSimulator, type ConfigChange, type Simulator } from "./simulator.ts";
+export { startSimulator, type ConfigChange, type HeaderOptions, type Simulator } from "./simulator.ts";
 export type { SimulatorOptions } from "./options.ts";
 export type { SimulatorState } from "./engine.ts";
 export { SimulatorConfigError } from "./checks.ts";
@@ -6,6 +6,7 @@ export { SimulatorConfigError } from "./checks.ts";
 export type { AccountChange, AccountOptions, AccountState } from "./accounts.ts";
 export type { Attempt, AttemptOutcome, AttemptTotals } from "./attempt-log.ts";
 export { defaultCapacity, type Capacity } from "./capacity.ts";
+export type { ContextCacheOptions } from "./chat/context-cache.ts";
 export { defaultModels, type Model, type Price } from "./models.ts";
 
 export type { FaultAction } from "./faults/action.ts";
@@ -18,7 +19,9 @@ export type { ScenarioLoad } from "./scenario/load.ts";
 export { checkScenario, type Scenario, type ScenarioPhase } from "./scenario/scenario.ts";
 export { loadScenario, scenarioNames, scenarios, type ScenarioName } from "./scenario/catalogue.ts";
 
-export type { ChatMessage, ChatRequest, ChatTool, Role } from "./request/types.ts";
-export { expectedText, type ExpectedText, type TextOptions } from "./text/answer.ts";
+export type { ChatMessage, ChatRequest, ChatTool, FimRequest, Role } from "./request/types.ts";
+export { expectedText, type ExpectedText, type TextOptions, type TextSettings } from "./text/answer.ts";
 export type { LengthSettings } from "./text/lengths.ts";
+export type { ExpectedToolCall } from "./text/tool-calls.ts";
 export { verifyText, type ReceivedText, type Verdict } from "./text/verify.ts";
+export type { Personality } from "./wire/dialects.ts";

@@ -1,11 +1,13 @@
 import { checkAccounts, type AccountOptions } from "./accounts.ts";
 import { checkCapacity, defaultCapacity, type Capacity } from "./capacity.ts";
+import { checkContextCache, type ContextCacheOptions } from "./chat/context-cache.ts";
 import { checkFields, checkNumber, checkText, refuse } from "./checks.ts";
 import { createRule, type FaultRule } from "./faults/rules.ts";
 import { defaultModels, type Model } from "./models.ts";
 import { loadScenario } from "./scenario/catalogue.ts";
 import { checkScenario, type Scenario } from "./scenario/scenario.ts";
-import type { LengthSettings } from "./text/lengths.ts";
+import type { TextSettings } from "./text/answer.ts";
+import { personalities, type Personality } from "./wire/dialects.ts";
 
 /** Options of `startSimulator`. All of them may be left out. */
 export interface SimulatorOptions {
@@ -38,8 +40,12 @@ export interface SimulatorOptions {
   requireKey?: boolean;
   /** Models that the host serves. @default DeepSeek's of November 2026 */
   models?: readonly Model[];
-  /** How long answers are. */
-  text?: LengthSettings;
+  /** What answers are made of, and how long they are. */
+  text?: TextSettings;
+  /** The host to play: DeepSeek, or one that serves its models in other words. @default "deepseek" */
+  personality?: Personality;
+  /** How the beginnings of prompts are remembered; false remembers none. @default see `ContextCacheOptions` */
+  contextCache?: ContextCacheOptions | false;
   /** Rules that hold from the start. */
   faults?: readonly FaultRule[];
   /** A scenario, or the name of one that comes with the package. Its time starts with the simulator. */
@@ -59,7 +65,9 @@ export interface Settings {
   readonly accounts: ReturnType<typeof checkAccounts>;
   readonly requireKey: boolean;
   readonly models: readonly Model[];
-  readonly text: LengthSettings;
+  readonly text: TextSettings;
+  readonly personality: Personality;
+  readonly contextCache: Required<ContextCacheOptions>;
   readonly faults: readonly FaultRule[];
   readonly scenario: Scenario | undefined;
   readonly attemptLogSize: number;
@@ -77,6 +85,8 @@ const names: readonly (keyof SimulatorOptions)[] = [
   "requireKey",
   "models",
   "text",
+  "personality",
+  "contextCache",
   "faults",
   "scenario",
   "attemptLogSize",
@@ -131,7 +141,9 @@ export function checkOptions(options: SimulatorOptions): Settings {
     accounts: checkAccounts(options.accounts ?? [{}]),
     requireKey,
     models: checkModels(models),
-    text: checkLengths(options.text ?? {}),
+    text: checkTextSettings(options.text ?? {}),
+    personality: checkPersonality(options.personality ?? "deepseek"),
+    contextCache: checkContextCache(options.contextCache),
     faults,
     scenario: checkScenarioOption(options.scenario),
     attemptLogSize: checkNumber("attemptLogSize", options.attemptLogSize ?? 20_000, {
@@ -148,12 +160,22 @@ export function checkScenarioOption(scenario: Scenario | string | undefined): Sc
   return typeof scenario === "string" ? loadScenario(scenario) : checkScenario(scenario);
 }
 
-function checkLengths(value: unknown): LengthSettings {
-  const text = checkFields("text", value, ["contentMedian", "reasoningMedian", "sigma"]) as LengthSettings;
+export function checkPersonality(value: unknown): Personality {
+  const found = personalities.find((personality) => personality === value);
+  return found ?? refuse("personality", value, `one of ${personalities.join(", ")}`, '"openrouter"');
+}
+
+function checkTextSettings(value: unknown): TextSettings {
+  const known = ["contentMedian", "reasoningMedian", "sigma", "unicode", "toolCallRate"];
+  const text = checkFields("text", value, known) as TextSettings;
   for (const name of ["contentMedian", "reasoningMedian"] as const) {
     if (text[name] !== undefined) checkNumber(`text.${name}`, text[name], { min: 1, example: "180" });
   }
   if (text.sigma !== undefined) checkNumber("text.sigma", text.sigma, { min: 0, max: 3, example: "0.6" });
+  if (text.unicode !== undefined && typeof text.unicode !== "boolean")
+    refuse("text.unicode", text.unicode, "true or false", "true");
+  if (text.toolCallRate !== undefined)
+    checkNumber("text.toolCallRate", text.toolCallRate, { min: 0, max: 1, example: "0.3" });
   return text;
 }
 

@@ -1,4 +1,4 @@
-import { serveChat } from "./chat/serve.ts";
+import { serveCompletion } from "./chat/serve.ts";
 import { serveControl, type ControlTarget } from "./control/control.ts";
 import { createExchange } from "./exchange.ts";
 import { planOf } from "./faults/action.ts";
@@ -14,7 +14,9 @@ export function createRouter(world: () => World, control: ControlTarget): Answer
     if (call.path.startsWith("/__sim")) return serveControl(control, call, sink);
     // "v1" stands for compatibility and not for a version: both paths are the same place. "beta" adds to it.
     const path = call.path.replace(/^(\/beta)?(\/v1)?(?=\/)/, "");
-    if (call.method === "POST" && path === "/chat/completions") return serveChat(world(), call, path, sink);
+    const beta = call.path.startsWith("/beta/");
+    const completes = path === "/chat/completions" || (beta && path === "/completions");
+    if (call.method === "POST" && completes) return serveCompletion(world(), call, { path, beta }, sink);
     if (call.method === "GET") serveGet(world(), call, path, sink);
     else reply(world(), call, sink, notFound());
   };
@@ -22,9 +24,8 @@ export function createRouter(world: () => World, control: ControlTarget): Answer
 
 function reply(world: World, call: IncomingCall, sink: Sink, answer: ErrorReply): void {
   const scope = call.headers["x-sim-id"] ?? call.path;
-  createExchange(sink, createRng(world.seed, scope, world.countOf(scope), "trace").hex(32), false).reply(
-    answer,
-  );
+  const traceId = createRng(world.seed, scope, world.countOf(scope), "trace").hex(32);
+  createExchange(sink, traceId, false, world.dialect()).reply(answer);
 }
 
 const json = (body: unknown): ErrorReply => ({
@@ -64,7 +65,7 @@ function strikes(world: World, call: IncomingCall, path: string, account: string
   const action = world.faultFor(facts, rngFor);
   const plan = action === undefined ? undefined : planOf(action, rngFor("fault")).plan;
   if (plan?.takeOver === undefined) return false;
-  const exchange = createExchange(sink, rngFor("trace").hex(32), false);
+  const exchange = createExchange(sink, rngFor("trace").hex(32), false, world.dialect());
   const request = { keepAlives: 0, after: world.clock.after.bind(world.clock), close: () => {} };
   takeOver(plan.takeOver, exchange, world, request);
   return true;

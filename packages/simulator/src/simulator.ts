@@ -6,24 +6,30 @@ import { createEngine, type SimulatorState } from "./engine.ts";
 import type { FaultRule } from "./faults/rules.ts";
 import {
   checkOptions,
+  checkPersonality,
   checkScenarioOption,
   checkSeed,
   checkTimeScale,
   type SimulatorOptions,
 } from "./options.ts";
-import type { ChatRequest } from "./request/types.ts";
+import type { ChatRequest, FimRequest } from "./request/types.ts";
 import { createRouter } from "./router.ts";
 import type { Scenario } from "./scenario/scenario.ts";
 import { createFetch } from "./sink/fetch-sink.ts";
 import { openHttpDoor } from "./sink/http-server.ts";
-import { expectedText, type ExpectedText } from "./text/answer.ts";
+import { expectedText, type ExpectedText, type TextOptions } from "./text/answer.ts";
 import { verifyText, type ReceivedText, type Verdict } from "./text/verify.ts";
+import type { Personality } from "./wire/dialects.ts";
 
 /** What can be changed while the simulator runs. */
 export interface ConfigChange {
   capacity?: Partial<Capacity>;
   timeScale?: number;
+  personality?: Personality;
 }
+
+/** What the headers `x-sim-tokens` and `x-sim-answer` of a request said. */
+export type HeaderOptions = Pick<TextOptions, "tokens" | "answer">;
 
 /** A running simulator. */
 export interface Simulator {
@@ -54,9 +60,13 @@ export interface Simulator {
    */
   reset(change?: { seed?: number }): void;
   /** `expectedText` with this simulator's seed and lengths. */
-  expectedText(request: ChatRequest, options?: { tokens?: string }): ExpectedText;
+  expectedText(request: ChatRequest | FimRequest, options?: HeaderOptions): ExpectedText;
   /** `verifyText` with this simulator's seed and lengths. */
-  verifyText(request: ChatRequest, received: string | ReceivedText, options?: { tokens?: string }): Verdict;
+  verifyText(
+    request: ChatRequest | FimRequest,
+    received: string | ReceivedText,
+    options?: HeaderOptions,
+  ): Verdict;
   /** Breaks every connection and frees the port. Calling it again returns the same promise. */
   close(): Promise<void>;
 }
@@ -80,7 +90,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   let engine = createEngine(settings, settings.timeScale);
   let closing: Promise<void> | undefined;
 
-  const textOptions = (given: { tokens?: string } | undefined) => ({ ...settings.text, seed, ...given });
+  const textOptions = (given: HeaderOptions | undefined) => ({ ...settings.text, seed, ...given });
 
   const methods = {
     state: () => engine.state(),
@@ -92,10 +102,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     playScenario: (scenario: Scenario | string | null) =>
       engine.play(checkScenarioOption(scenario ?? undefined)),
     configure(change: ConfigChange) {
-      checkFields("config", change, ["capacity", "timeScale"]);
+      checkFields("config", change, ["capacity", "timeScale", "personality"]);
       const capacity = checkCapacity("config.capacity", change.capacity ?? {});
       const scale = change.timeScale === undefined ? undefined : checkTimeScale(change.timeScale);
+      const personality = change.personality === undefined ? undefined : checkPersonality(change.personality);
       engine.setCapacity(capacity);
+      if (personality !== undefined) engine.setPersonality(personality);
       if (scale !== undefined) engine.clock.setScale(scale);
     },
     changeAccount(id: string, change: AccountChange) {

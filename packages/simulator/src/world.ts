@@ -1,13 +1,15 @@
 import type { Account } from "./accounts.ts";
 import type { AttemptLog } from "./attempt-log.ts";
 import type { Capacity } from "./capacity.ts";
+import type { ContextCache } from "./chat/context-cache.ts";
 import type { Clock } from "./clock.ts";
 import type { CheckedAction } from "./faults/action.ts";
 import type { RuleFacts } from "./faults/rules.ts";
 import type { Model } from "./models.ts";
 import type { Replica } from "./replica.ts";
 import type { Rng } from "./rng.ts";
-import type { LengthSettings } from "./text/lengths.ts";
+import type { TextSettings } from "./text/answer.ts";
+import type { Dialect } from "./wire/dialects.ts";
 
 /** Who asks: an account and the end of its key, or why nobody. */
 export type Identity =
@@ -22,11 +24,14 @@ export interface World {
   readonly models: ReadonlyMap<string, Model>;
   readonly replica: Replica;
   readonly log: AttemptLog;
-  readonly text: LengthSettings;
+  readonly text: TextSettings;
+  readonly cache: ContextCache;
   /** Requests that are not over; `abandon` breaks their connection and leaves no trace. */
   readonly live: Set<{ abandon(): void }>;
   /** The limits in force now. */
   capacity(): Capacity;
+  /** The host that is played now. */
+  dialect(): Dialect;
   identify(authorization: string | undefined): Identity;
   /** How many requests with this scope came before. */
   countOf(scope: string): number;

@@ -1,4 +1,6 @@
+import { promptBlocks } from "../request/prompt-blocks.ts";
 import { streamDone, type FinishReason } from "../wire/completion.ts";
+import { blockTokens } from "./context-cache.ts";
 import type { Run } from "./run.ts";
 import { createScript } from "./script.ts";
 import { keepAlive } from "./wait.ts";
@@ -11,7 +13,9 @@ export function generate(run: Run): void {
   // The slot may have become free, by the clock, just before this request came; nothing starts before it is there.
   run.tStarted = Math.max(clock.now(), run.tReceived);
   const lead = run.tStarted - clock.now();
-  const prefill = lead + prefillMs + (1000 * run.order.promptTokens) / prefillTokensPerSecond;
+  run.cacheHitTokens = lookUp(run);
+  const missTokens = run.order.promptTokens - run.cacheHitTokens;
+  const prefill = lead + prefillMs + (1000 * missTokens) / prefillTokensPerSecond;
 
   if (slowStart === undefined) {
     run.after(prefill, () => decode(run));
@@ -25,10 +29,18 @@ export function generate(run: Run): void {
   });
 }
 
+/** Tokens of the prompt that the host has read before. */
+function lookUp(run: Run): number {
+  const { request, account, model } = run.order;
+  const partition = JSON.stringify([account.id, request.user_id ?? "", model.id]);
+  const blocks = promptBlocks(request, partition, blockTokens);
+  return blockTokens * run.world.cache.use(blocks, run.tStarted ?? run.world.clock.now());
+}
+
 function decode(run: Run): void {
   const { world, exchange, order } = run;
   const { plan, gaps } = order;
-  const script = createScript(order, exchange.streaming);
+  const script = createScript(order, exchange.streaming, run.cacheHitTokens);
   const total = script.tokens;
   run.tokensPlanned = total;
   // A fault that is set for after the end strikes before the last token: it must not be lost.
@@ -46,7 +58,7 @@ function decode(run: Run): void {
   function flush(): void {
     exchange.write(out);
     out = "";
-    if (exchange.streaming) run.tokensWritten = run.tokensGenerated - lost;
+    if (exchange.streaming) run.tokensWritten = run.tokensGenerated - lost - script.held;
   }
 
   function gapMs(): number {
@@ -95,6 +107,7 @@ function decode(run: Run): void {
 
   function strike(): void {
     cutAt = -1;
+    out += script.drain();
     flush();
     plan.cut?.strike({
       streaming: exchange.streaming,
@@ -103,7 +116,10 @@ function decode(run: Run): void {
         exchange.write(bytes);
       },
       next: () =>
-        exchange.streaming ? script.token(run.tokensGenerated) : script.partialBody(run.tokensGenerated),
+        exchange.streaming
+          ? script.token(run.tokensGenerated) + script.drain()
+          : script.partialBody(run.tokensGenerated),
+      error: script.error,
       end() {
         exchange.end();
         run.close("faulted");

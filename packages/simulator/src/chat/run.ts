@@ -5,10 +5,11 @@ import type { Exchange } from "../exchange.ts";
 import type { Plan } from "../faults/fault.ts";
 import type { Model } from "../models.ts";
 import type { Place } from "../replica.ts";
-import type { ChatRequest } from "../request/types.ts";
+import type { ChatRequest, FimRequest } from "../request/types.ts";
 import type { Rng } from "../rng.ts";
 import type { Answer } from "../text/answer.ts";
 import type { AnswerHead } from "../wire/completion.ts";
+import type { Dialect } from "../wire/dialects.ts";
 import type { World } from "../world.ts";
 
 /** What is known of a request before it is served, and goes into the attempt log as it is. */
@@ -29,15 +30,19 @@ export interface Identification {
 
 /** What an admitted request asks for. */
 export interface Order {
-  readonly request: ChatRequest;
+  readonly request: ChatRequest | FimRequest;
   readonly promptTokens: number;
   readonly model: Model;
   readonly account: Account;
   readonly answer: Answer;
   readonly head: AnswerHead;
+  /** The host that was played when the request came. */
+  readonly dialect: Dialect;
   readonly plan: Plan;
   /** Varies the gaps between tokens. */
   readonly gaps: Rng;
+  /** Varies how many tokens come in a chunk. */
+  readonly groups: Rng;
 }
 
 /** One request being served. The stages write their figures into it; `close` makes them a log entry. */
@@ -51,6 +56,8 @@ export interface Run {
   tStarted?: number;
   tFirstToken?: number;
   keepAlives: number;
+  /** Tokens of the prompt that were read before; known when the computing begins. */
+  cacheHitTokens: number;
   /** Tokens that this answer will have at most. */
   tokensPlanned: number;
   tokensGenerated: number;
@@ -109,6 +116,7 @@ export function startRun(
     tReceived: identification.tReceived,
     place: undefined,
     keepAlives: 0,
+    cacheHitTokens: 0,
     tokensPlanned: 0,
     tokensGenerated: 0,
     tokensWritten: 0,

@@ -26,20 +26,29 @@ import { queueUp } from "./wait.ts";
 /** Answers `created` with the start of a fixed day: bytes must not depend on when a test runs. */
 const createdBase = 1_795_000_000;
 
-/** Serves `POST /chat/completions`, and the same below `/beta`, where an answer may continue a prefix. The checks stand in the order of the API: the first that fails answers. */
-export function serveChat(world: World, call: IncomingCall, path: string, sink: Sink): void {
+/**
+ * Serves `POST /chat/completions`, and below `/beta`, where an answer may continue a prefix, also `/completions`. The
+ * checks stand in the order of the API: the first that fails answers.
+ */
+export function serveCompletion(
+  world: World,
+  call: IncomingCall,
+  { path, beta }: { path: string; beta: boolean },
+  sink: Sink,
+): void {
   const body = call.body ?? "";
   const bodySha256 = createHash("sha256").update(body).digest("hex");
   const parsed =
     call.body === undefined
       ? { error: tooLarge() }
-      : parseRequest(body, world.models, call.path.startsWith("/beta/"));
+      : parseRequest(body, world.models, { fim: path === "/completions", beta });
   const ok = "error" in parsed ? undefined : parsed;
   const scope = call.headers["x-sim-id"] ?? ok?.request.user_id ?? bodySha256.slice(0, 16);
   const count = world.countOf(scope);
   const rngFor = (purpose: string): Rng => createRng(world.seed, scope, count, purpose);
   const streaming = ok?.request.stream === true;
-  const exchange = createExchange(sink, rngFor("trace").hex(32), streaming);
+  const dialect = world.dialect();
+  const exchange = createExchange(sink, rngFor("trace").hex(32), streaming, dialect);
   const callId = call.headers["x-breakwater-call-id"];
   const retryCount = call.headers["x-stainless-retry-count"];
   const identification: Identification = {
@@ -85,7 +94,7 @@ export function serveChat(world: World, call: IncomingCall, path: string, sink: 
   let answer: Answer;
   let headerFault: (CheckedAction & { probability?: number }) | undefined;
   try {
-    answer = answerFor(world, parsed, call.headers["x-sim-tokens"]);
+    answer = answerFor(world, parsed, call.headers);
     const fault = call.headers["x-sim-fault"];
     if (fault !== undefined) headerFault = parseAction("x-sim-fault", fault);
   } catch (error) {
@@ -128,12 +137,15 @@ export function serveChat(world: World, call: IncomingCall, path: string, sink: 
     account,
     answer: plan.answer?.(answer) ?? answer,
     plan,
+    dialect,
     gaps: rngFor("gaps"),
+    groups: rngFor("groups"),
     head: {
       id: ids.uuid(),
       created: createdBase + count,
       model: plan.model ?? request.model,
       fingerprint: `fp_${createRng(world.seed, model.id, "fingerprint").hex(10)}_prod0820_fp8_kvcache`,
+      callIds: callIdsOf(answer, rngFor),
     },
   };
   const run = startRun(world, exchange, order, identification, release);
@@ -144,7 +156,7 @@ export function serveChat(world: World, call: IncomingCall, path: string, sink: 
 /** Sends the request on its way: healthy, altered, or into the hands of a fault. */
 function begin(run: Run): void {
   const { exchange, world } = run;
-  const { plan } = run.order;
+  const { plan, answer } = run.order;
   if (plan.takeOver !== undefined) return takeOver(plan.takeOver, exchange, world, run);
   const { asJson, wrongType, fragment, stale, closeAt } = plan;
   exchange.alter({
@@ -153,12 +165,12 @@ function begin(run: Run): void {
     fragment,
     stale,
     edit: plan.edit?.({
-      tokens: run.order.answer.reasoningTokens + run.order.answer.contentTokens,
+      tokens: answer.reasoningTokens + answer.contentTokens + answer.toolTokens,
       damaged: () => (run.damaged = true),
     }),
   });
   if (closeAt !== undefined) {
-    run.after(closeAt.ms, () => {
+    run.after(run.tReceived + closeAt.ms - world.clock.now(), () => {
       if (closeAt.clean) exchange.end();
       else exchange.hangUp();
       run.close("faulted");
@@ -172,8 +184,27 @@ function isJson(contentType: string | undefined): boolean {
   return /^application\/(?:[\w.-]+\+)?json(?:\s*;|$)/i.test(contentType ?? "");
 }
 
-function answerFor(world: World, { request }: ParsedRequest, tokens: string | undefined): Answer {
-  return answerOf(request, { ...world.text, seed: world.seed, ...(tokens === undefined ? {} : { tokens }) });
+function answerFor(world: World, { request }: ParsedRequest, headers: IncomingCall["headers"]): Answer {
+  const tokens = headers["x-sim-tokens"];
+  const answer = headers["x-sim-answer"];
+  if (answer !== undefined && answer !== "tools" && answer !== "text")
+    throw new TypeError(`x-sim-answer: got "${answer}"; write tools or text`);
+  return answerOf(request, {
+    ...world.text,
+    seed: world.seed,
+    ...(tokens === undefined ? {} : { tokens }),
+    ...(answer === undefined ? {} : { answer }),
+  });
+}
+
+function callIdsOf(answer: Answer, rngFor: (purpose: string) => Rng): readonly string[] {
+  if (answer.toolTokens === 0) return [];
+  const ids = rngFor("call-ids");
+  const calls = answer.tool(answer.toolTokens - 1).call + 1;
+  return Array.from(
+    { length: calls },
+    (_, index) => `call_${String(index).padStart(2, "0")}_${ids.alphanumeric(24)}`,
+  );
 }
 
 function pick(

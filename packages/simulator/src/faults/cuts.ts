@@ -1,4 +1,3 @@
-import { event } from "../wire/completion.ts";
 import type { AnswerShape, Cut, FaultDefinition, FaultTable } from "./fault.ts";
 import type { ParamReader, ParamRules } from "./params.ts";
 
@@ -94,14 +93,11 @@ export const cutFaults: FaultTable = {
     "an error object with `type`, `code`, `message` after `tokens` tokens under status 200, then a clean end",
     (hands, params) => {
       const error = {
-        error: {
-          message: params.text("message"),
-          type: params.text("type"),
-          param: null,
-          code: params.text("code"),
-        },
+        message: params.text("message") ?? "",
+        type: params.text("type") ?? "",
+        code: params.text("code") ?? "",
       };
-      hands.write(hands.streaming ? event(error) : JSON.stringify(error), true);
+      hands.write(hands.error(error), true);
       hands.end();
     },
     {

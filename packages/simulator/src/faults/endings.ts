@@ -42,9 +42,11 @@ export const endingFaults: FaultTable = {
   empty_content: answers("finish_reason stop with neither content nor reasoning", "stop", () => ({
     reasoningTokens: 0,
     contentTokens: 0,
+    toolTokens: 0,
   })),
   reasoning_only: answers("finish_reason stop with reasoning and no content", "stop", () => ({
     contentTokens: 0,
+    toolTokens: 0,
   })),
   length_no_content: answers(
     "finish_reason length with no content: all of max_tokens went into the reasoning",
@@ -52,6 +54,7 @@ export const endingFaults: FaultTable = {
     ({ reasoningTokens, contentTokens }) => ({
       reasoningTokens: reasoningTokens === 0 ? 0 : reasoningTokens + contentTokens,
       contentTokens: 0,
+      toolTokens: 0,
     }),
   ),
   json_whitespace: {
@@ -63,6 +66,7 @@ export const endingFaults: FaultTable = {
       answer: (answer) => ({
         ...answer,
         contentTokens: params.number("n"),
+        toolTokens: 0,
         content: (index) => (index % 8 === 0 ? "\n" : " "),
       }),
     }),

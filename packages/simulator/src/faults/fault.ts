@@ -1,6 +1,6 @@
 import type { Answer } from "../text/answer.ts";
 import type { FinishReason } from "../wire/completion.ts";
-import type { ErrorReply } from "../wire/errors.ts";
+import type { ErrorFields, ErrorReply } from "../wire/errors.ts";
 import type { ParamReader, ParamRules } from "./params.ts";
 
 /** The hands of a fault that answers instead of the simulator: nothing else happens to the request. */
@@ -31,6 +31,8 @@ export interface Cut {
   write(bytes: string, bare?: boolean): void;
   /** The bytes of the token that is due; of a JSON answer, the part of its body that is already computed. */
   next(): string;
+  /** An error under status 200 as the host says it: an event, or a body. */
+  error(fields: ErrorFields): string;
   end(): void;
   /** Closes the connection (FIN) without the end of the body. */
   hangUp(): void;

@@ -10,7 +10,7 @@ export interface ChatMessage {
   reasoning_content?: string | null;
   tool_calls?: readonly unknown[];
   tool_call_id?: string;
-  /** Beta: the answer continues this last assistant message. */
+  /** Beta: the answer continues this last assistant message, its `reasoning_content` included. */
   prefix?: boolean;
 }
 
@@ -20,26 +20,41 @@ export interface ChatTool {
   function: { name: string; description?: string; parameters?: unknown; strict?: boolean };
 }
 
-/** The part of a chat completion request that the simulator reads. */
-export interface ChatRequest {
+/** What both kinds of requests have. */
+interface CommonRequest {
   model: string;
-  messages: readonly ChatMessage[];
   stream?: boolean | null;
   stream_options?: { include_usage?: boolean | null } | null;
+  max_tokens?: number | null;
+  /** One of the things that may name the caller's stream of chance; see `x-sim-id`. */
+  user_id?: string | null;
+  /**
+   * `metadata.sim` sets the length of the answer, like the header `x-sim-tokens`; `tools=1` makes it an answer that
+   * calls a tool.
+   */
+  metadata?: { sim?: string | { reasoning?: number; content?: number; tools?: number } } | null;
+}
+
+/** The part of a chat completion request that the simulator reads. `max_tokens` bounds reasoning and answer together. */
+export interface ChatRequest extends CommonRequest {
+  messages: readonly ChatMessage[];
   /** Thinking is on unless this says `disabled`. */
   thinking?: { type: "enabled" | "disabled" } | null;
   reasoning_effort?: string | null;
-  /** Bounds reasoning and answer together. */
-  max_tokens?: number | null;
+  /** `json_object`: the answer is JSON text, if the messages say "JSON" somewhere; else white space without end. */
+  response_format?: { type: "text" | "json_object" } | null;
   tools?: readonly ChatTool[] | null;
+  /** `none`, `auto`, or without thinking `required` or `{ type: "function", function: { name } }`. */
   tool_choice?: unknown;
-  /** One of the things that may name the caller's stream of chance; see `x-sim-id`. */
-  user_id?: string | null;
-  /** `metadata.sim` sets the length of the answer, like the header `x-sim-tokens`. */
-  metadata?: { sim?: string | { reasoning?: number; content?: number } } | null;
 }
 
-/** Thinking is DeepSeek's default: only an explicit `disabled` turns it off. */
-export function isThinking(request: Pick<ChatRequest, "thinking">): boolean {
-  return request.thinking?.type !== "disabled";
+/** A request for what stands between `prompt` and `suffix` ("fill in the middle"), `POST /beta/completions`. */
+export interface FimRequest extends CommonRequest {
+  prompt: string;
+  suffix?: string | null;
+}
+
+/** Thinking is DeepSeek's default: only an explicit `disabled` turns it off. FIM has none. */
+export function isThinking(request: ChatRequest | FimRequest): boolean {
+  return !("prompt" in request) && request.thinking?.type !== "disabled";
 }

@@ -5,26 +5,63 @@ import type { ChatMessage, ChatRequest, Simulator } from "../index.ts";
 import { expectedText } from "./answer.ts";
 
 const request = chat("Hello", "reasoning=4,content=10");
-const { content, reasoning } = expectedText(request);
+const { content } = expectedText(request);
 const continued = (prefix: Partial<ChatMessage>): ChatRequest => ({
   ...request,
   messages: [...request.messages, { role: "assistant", prefix: true, content: "", ...prefix }],
 });
 const head = (text: string, tokens: number): string => text.split(" ").slice(0, tokens).join(" ");
 
-test("what was delivered and its continuation are the uninterrupted answer, wherever it was cut", () => {
-  for (let tokens = 1; tokens <= 10; tokens++) {
-    const delivered = head(content, tokens);
-    const rest = expectedText(continued({ content: delivered }));
-    expect(delivered + rest.content).toBe(content);
-    expect(rest.reasoning).toBe("");
-  }
+/** Every way of cutting an answer in two, inside of a character's halves too. */
+const cuts = (text: string): string[] =>
+  Array.from({ length: text.length + 1 }, (_, at) => text.slice(0, at));
+
+describe.each([
+  ["words", {}, {}],
+  ["characters of several bytes", { unicode: true }, {}],
+  ["JSON text", {}, { response_format: { type: "json_object" } }],
+  ["JSON text of such characters", { unicode: true }, { response_format: { type: "json_object" } }],
+] as const)("%s", (_name, options, more) => {
+  const asked = { ...chat("Hello, JSON", "reasoning=12,content=30"), ...more };
+  const whole = expectedText(asked, options);
+  const resumed = (prefix: Partial<ChatMessage>): ChatRequest => ({
+    ...asked,
+    messages: [...asked.messages, { role: "assistant", prefix: true, content: "", ...prefix }],
+  });
+
+  test("what was delivered and its continuation are the uninterrupted answer, wherever it was cut", () => {
+    for (const delivered of cuts(whole.content).slice(1)) {
+      const rest = expectedText(resumed({ content: delivered, reasoning_content: whole.reasoning }), options);
+      expect(delivered + rest.content).toBe(whole.content);
+      expect(rest.reasoning).toBe("");
+    }
+  });
+
+  test("a cut inside the reasoning is continued inside the reasoning, and the answer follows", () => {
+    for (const delivered of cuts(whole.reasoning)) {
+      const rest = expectedText(resumed({ reasoning_content: delivered }), options);
+      expect(delivered + rest.reasoning).toBe(whole.reasoning);
+      expect(rest.content).toBe(whole.content);
+    }
+  });
+
+  test("what max_tokens cut is continued, too, and never ends in half a character", () => {
+    for (let limit = 1; limit < 42; limit++) {
+      const first = expectedText({ ...asked, max_tokens: limit }, options);
+      const delivered = { reasoning_content: first.reasoning, content: first.content };
+      const rest = expectedText(resumed(delivered), options);
+      expect(first.finishReason).toBe("length");
+      expect(first.reasoning + first.content).not.toMatch(/[\ud800-\udbff]$/);
+      expect(first.reasoning + rest.reasoning).toBe(whole.reasoning);
+      expect(first.content + rest.content).toBe(whole.content);
+    }
+  });
 });
 
-test("a cut inside the reasoning is continued inside the reasoning", () => {
-  const rest = expectedText(continued({ reasoning_content: head(reasoning, 3) }));
-  expect(head(reasoning, 3) + rest.reasoning).toBe(reasoning);
-  expect(rest.content).toBe(content);
+test("a text that is somebody else's stands for as many tokens as it has words", () => {
+  const rest = expectedText(continued({ content: "One two three." }));
+  expect(content.endsWith(rest.content)).toBe(true);
+  expect(rest.contentTokens).toBe(7);
 });
 
 test("max_tokens bounds the continuation alone", () => {
@@ -61,7 +98,6 @@ describe("over the wire", () => {
       expect((await ask(simulator, "/beta/chat/completions", notLast)).status).toBe(400);
       expect((await ask(simulator, "/beta/chat/completions", notAssistant)).status).toBe(400);
       expect((await ask(simulator, "/beta/chat/completions", request)).status).toBe(200);
-      expect((await ask(simulator, "/beta/completions", request)).status).toBe(404);
     });
   });
 });

@@ -1,4 +1,4 @@
-import type { ChatRequest } from "../request/types.ts";
+import type { ChatRequest, FimRequest } from "../request/types.ts";
 import { expectedText, type TextOptions } from "./answer.ts";
 
 /**
@@ -12,11 +12,13 @@ export type Verdict = "complete" | "prefix" | "wrong";
 export interface ReceivedText {
   content?: string | null;
   reasoning?: string | null;
+  /** Calls as they came; their ids are not judged. */
+  toolCalls?: readonly { readonly name: string; readonly arguments: string }[] | null;
 }
 
 /**
  * Judges what a caller received against the one right answer. A string is the content alone; pass an object to have
- * the reasoning judged too. Use the same seed, header and `text` settings as the simulator had.
+ * the reasoning and the tool calls judged too. Use the same seed, header and `text` settings as the simulator had.
  *
  * @example
  * ```ts
@@ -29,20 +31,25 @@ export interface ReceivedText {
  * ```
  */
 export function verifyText(
-  request: ChatRequest,
+  request: ChatRequest | FimRequest,
   received: string | ReceivedText,
   options: TextOptions = {},
 ): Verdict {
   const expected = expectedText(request, options);
-  const { content, reasoning } =
-    typeof received === "string" ? { content: received, reasoning: undefined } : received;
+  const { content, reasoning, toolCalls }: ReceivedText =
+    typeof received === "string" ? { content: received } : received;
   const verdicts = [
     ...(reasoning === undefined ? [] : [judge(expected.reasoning, reasoning ?? "")]),
     ...(content === undefined ? [] : [judge(expected.content, content ?? "")]),
+    ...(toolCalls === undefined ? [] : [judge(flat(expected.toolCalls), flat(toolCalls ?? []))]),
   ];
   if (verdicts.includes("wrong")) return "wrong";
   return verdicts.includes("prefix") ? "prefix" : "complete";
 }
+
+/** One text for all calls: a call that is missing at the end, or cut, makes a prefix of it. */
+const flat = (calls: NonNullable<ReceivedText["toolCalls"]>): string =>
+  calls.map((call) => `${call.name}\u0000${call.arguments}`).join("\u0000");
 
 function judge(expected: string, received: string): Verdict {
   if (received === expected) return "complete";

@@ -1,3 +1,6 @@
+import type { ExpectedToolCall, ToolToken } from "../text/tool-calls.ts";
+import type { Dialect } from "./dialects.ts";
+
 /** Why an answer ended. `null` is what chunks before the last one say. */
 export type FinishReason =
   | "stop"
@@ -11,6 +14,7 @@ export type FinishReason =
 export interface Usage {
   readonly promptTokens: number;
   readonly cacheHitTokens: number;
+  /** Content and tool calls. */
   readonly contentTokens: number;
   /** Undefined when thinking is off: then the API leaves the details out. */
   readonly reasoningTokens?: number;
@@ -23,9 +27,10 @@ export interface AnswerHead {
   readonly created: number;
   readonly model: string;
   readonly fingerprint: string;
+  /** One for each tool call. */
+  readonly callIds: readonly string[];
 }
 
-export const keepAliveStream = ": keep-alive\n\n";
 export const keepAliveJson = "\n";
 export const streamDone = "data: [DONE]\n\n";
 
@@ -33,7 +38,7 @@ export const streamDone = "data: [DONE]\n\n";
 export const event = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`;
 
 /** The `usage` object of the API. */
-function usageOf(usage: Usage): Record<string, unknown> {
+export function usageOf(usage: Usage, dialect: Dialect): Record<string, unknown> {
   const completion = usage.contentTokens + (usage.reasoningTokens ?? 0);
   return {
     prompt_tokens: usage.promptTokens,
@@ -43,61 +48,125 @@ function usageOf(usage: Usage): Record<string, unknown> {
     ...(usage.reasoningTokens === undefined
       ? {}
       : { completion_tokens_details: { reasoning_tokens: usage.reasoningTokens } }),
-    prompt_cache_hit_tokens: usage.cacheHitTokens,
-    prompt_cache_miss_tokens: usage.promptTokens - usage.cacheHitTokens,
+    ...(dialect.cacheFields
+      ? {
+          prompt_cache_hit_tokens: usage.cacheHitTokens,
+          prompt_cache_miss_tokens: usage.promptTokens - usage.cacheHitTokens,
+        }
+      : {}),
   };
 }
 
 /** The chunks of one streamed answer. */
 export interface ChunkWriter {
+  /** What comes before the first token. */
   role(): string;
   reasoning(text: string): string;
   content(text: string): string;
+  tool(token: ToolToken): string;
   finish(reason: FinishReason, usage: Usage): string;
 }
 
-/**
- * Makes chunks with the key order of the recorded ones. The parts that never change are serialised once: the rest of a
- * chunk is string concatenation.
- */
-export function createChunkWriter(
-  head: AnswerHead,
-  options: { thinking: boolean; includeUsage: boolean },
-): ChunkWriter {
-  const fixed = JSON.stringify({
+export interface WriterOptions {
+  readonly thinking: boolean;
+  readonly includeUsage: boolean;
+  readonly dialect: Dialect;
+}
+
+/** A chunk up to its choices: serialised once, so that the rest of a chunk is string concatenation. */
+const opened = (fields: object): string => `data: ${JSON.stringify(fields).slice(0, -1)},"choices":[`;
+
+/** The end of an answer: the last chunk has the usage, or one without choices behind it. */
+function ending(
+  before: string,
+  choice: string,
+  usage: Usage,
+  { dialect, includeUsage }: WriterOptions,
+): string {
+  const counted = JSON.stringify(usageOf(usage, dialect));
+  if (dialect.usage === "last") return `${before}${choice}],"usage":${counted}}\n\n`;
+  const last = `${before}${choice}]${includeUsage ? ',"usage":null' : ""}}\n\n`;
+  return includeUsage ? `${last}${before}],"usage":${counted}}\n\n` : last;
+}
+
+/** Makes the chunks of a chat with the key order of the recorded ones. */
+export function createChunkWriter(head: AnswerHead, options: WriterOptions): ChunkWriter {
+  const { thinking, includeUsage, dialect } = options;
+  const before = opened({
     id: head.id,
     object: "chat.completion.chunk",
     created: head.created,
     model: head.model,
     system_fingerprint: head.fingerprint,
   });
-  const before = `data: ${fixed.slice(0, -1)},"choices":[{"index":0,"delta":`;
+  const delta = (fields: string, finish = "null"): string =>
+    `{"index":0,"delta":{${fields}},"logprobs":null,"finish_reason":${finish}}`;
   // Only with include_usage do the chunks before the last carry the field, and then as null.
-  const after = `,"logprobs":null,"finish_reason":null}]${options.includeUsage ? ',"usage":null' : ""}}\n\n`;
-  const { thinking } = options;
+  const chunk = (fields: string): string =>
+    `${before}${delta(fields)}]${includeUsage ? ',"usage":null' : ""}}\n\n`;
+  const field = `"${dialect.reasoningField}":`;
 
   return {
     role: () =>
-      before +
-      (thinking
-        ? '{"role":"assistant","content":null,"reasoning_content":""}'
-        : '{"role":"assistant","content":""}') +
-      after,
-    reasoning: (text) => `${before}{"content":null,"reasoning_content":${JSON.stringify(text)}}${after}`,
-    content: (text) =>
-      `${before}{"content":${JSON.stringify(text)}${thinking ? ',"reasoning_content":null' : ""}}${after}`,
-    finish(reason, usage) {
-      const delta = thinking ? '{"content":"","reasoning_content":null}' : '{"content":""}';
-      return `${before}${delta},"logprobs":null,"finish_reason":"${reason}"}],"usage":${JSON.stringify(usageOf(usage))}}\n\n`;
+      chunk(thinking ? `"role":"assistant","content":null,${field}""` : '"role":"assistant","content":""'),
+    reasoning: (text) => chunk(`"content":null,${field}${JSON.stringify(text)}`),
+    content: (text) => chunk(`"content":${JSON.stringify(text)}${thinking ? `,${field}null` : ""}`),
+    tool({ call, name, piece }) {
+      const called =
+        name === undefined
+          ? { index: call, function: { arguments: piece } }
+          : {
+              index: call,
+              id: head.callIds[call],
+              type: "function",
+              function: { name, arguments: piece },
+            };
+      return chunk(`"tool_calls":[${JSON.stringify(called)}]`);
     },
+    finish: (reason, usage) =>
+      ending(before, delta(`"content":""${thinking ? `,${field}null` : ""}`, `"${reason}"`), usage, options),
   };
 }
 
+/** Makes the chunks of a text that was filled in: they look like its JSON body, and there is none before the first token. */
+export function createFimWriter(head: AnswerHead, options: WriterOptions): ChunkWriter {
+  const before = opened({
+    id: head.id,
+    object: "text_completion",
+    created: head.created,
+    model: head.model,
+  });
+  const choice = (text: string, finish: string): string =>
+    `{"text":${JSON.stringify(text)},"index":0,"logprobs":null,"finish_reason":${finish}}`;
+  const content = (text: string): string =>
+    `${before}${choice(text, "null")}]${options.includeUsage ? ',"usage":null' : ""}}\n\n`;
+  return {
+    role: () => "",
+    reasoning: content,
+    content,
+    tool: () => "",
+    finish: (reason, usage) => ending(before, choice("", `"${reason}"`), usage, options),
+  };
+}
+
+/** What a JSON body says. */
+export interface WholeAnswer {
+  readonly content: string;
+  /** Undefined when thinking is off. */
+  readonly reasoning?: string;
+  readonly toolCalls: readonly ExpectedToolCall[];
+  readonly finish: FinishReason;
+  readonly usage: Usage;
+}
+
 /** The body of an answer that was not streamed. */
-export function completionBody(
-  head: AnswerHead,
-  answer: { content: string; reasoning?: string; finish: FinishReason; usage: Usage },
-): string {
+export function completionBody(head: AnswerHead, answer: WholeAnswer, dialect: Dialect): string {
+  const calls = answer.toolCalls.map((call, index) => ({
+    index,
+    id: head.callIds[index],
+    type: "function",
+    function: { name: call.name, arguments: call.arguments },
+  }));
   return JSON.stringify({
     id: head.id,
     object: "chat.completion",
@@ -109,13 +178,26 @@ export function completionBody(
         message: {
           role: "assistant",
           content: answer.content,
-          ...(answer.reasoning === undefined ? {} : { reasoning_content: answer.reasoning }),
+          ...(answer.reasoning === undefined ? {} : { [dialect.reasoningField]: answer.reasoning }),
+          ...(calls.length === 0 ? {} : { tool_calls: calls }),
         },
         logprobs: null,
         finish_reason: answer.finish,
       },
     ],
-    usage: usageOf(answer.usage),
+    usage: usageOf(answer.usage, dialect),
     system_fingerprint: head.fingerprint,
+  });
+}
+
+/** The body of a text that was filled in and not streamed. */
+export function fimBody(head: AnswerHead, answer: WholeAnswer, dialect: Dialect): string {
+  return JSON.stringify({
+    id: head.id,
+    object: "text_completion",
+    created: head.created,
+    model: head.model,
+    choices: [{ text: answer.content, index: 0, logprobs: null, finish_reason: answer.finish }],
+    usage: usageOf(answer.usage, dialect),
   });
 }

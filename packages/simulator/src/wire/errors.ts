@@ -1,13 +1,23 @@
+/** What an error object says. */
+export interface ErrorFields {
+  readonly message: string;
+  readonly type: string;
+  readonly code: string;
+}
+
 /** A complete answer that is not a completion: a status, a content type and a body. */
 export interface ErrorReply {
   readonly status: number;
   readonly type: "application/json" | "text/html" | "text/plain";
   readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What `body` says in DeepSeek's words: other hosts say it in theirs. */
+  readonly error?: ErrorFields;
 }
 
 function json(status: number, message: string, type: string, code: string): ErrorReply {
   const body = JSON.stringify({ error: { message, type, param: null, code } });
-  return { status, type: "application/json", body };
+  return { status, type: "application/json", body, error: { message, type, code } };
 }
 
 // `code` says invalid_request_error even for 401, 402 and 429: that is what the real API sends.
@@ -81,6 +91,14 @@ export function concurrencyExceeded(current: number, limit: number, byBalance: b
   const message = `Too many requests. Your current concurrency is ${current}, which exceeds your concurrency limit of ${limit}${why}`;
   return json(429, message, "rate_limit_error", invalid);
 }
+/** The 429 of one `user_id`. It names no limit of the account: nobody should take it for one. */
+export const userConcurrencyExceeded = (current: number, limit: number): ErrorReply =>
+  json(
+    429,
+    `Too many requests of one user. The current concurrency of this user_id is ${current}, which exceeds the ${limit} that a user_id may have.`,
+    "rate_limit_error",
+    invalid,
+  );
 export const tokensPerMinuteExceeded = (): ErrorReply =>
   json(429, "Rate limit reached for TPM", "rate_limit_error", invalid);
 export const rateLimitReached = (): ErrorReply =>
@@ -108,6 +126,11 @@ export const tooBusyFlat = (): ErrorReply => ({
   }),
 });
 
-/** A mistake in one of the simulator's own headers: the real API has no such answer, so it says who speaks. */
-export const simulatorMistake = (message: string): ErrorReply =>
-  json(400, message, "simulator_error", "simulator_error");
+/**
+ * A mistake in one of the simulator's own headers: the real API has no such answer, so it says who speaks, and says it
+ * alike in every personality.
+ */
+export function simulatorMistake(message: string): ErrorReply {
+  const { status, type, body } = json(400, message, "simulator_error", "simulator_error");
+  return { status, type, body };
+}
