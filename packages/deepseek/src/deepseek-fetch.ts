@@ -11,8 +11,9 @@ import {
 import { type FetchRequest, isChat, withoutHopHeaders } from "./fetch-request.ts";
 import { createFetch, type ErrorMode, type FetchClients, type Managing } from "./fetch.ts";
 import { type HostProfile, hosts } from "./hosts.ts";
-import { wireOf } from "./raw.ts";
-import { recommended, statusPolicies } from "./recommended.ts";
+import { wireAround, wireOf } from "./raw.ts";
+import { type MidStream, midStreamOf, recommended, statusPolicies } from "./recommended.ts";
+import { isContinuation } from "./resume/continuation.ts";
 import { statusUpstream } from "./status-upstream.ts";
 import type { Fetch } from "./transport.ts";
 import type { ChatRequest } from "./types.ts";
@@ -45,6 +46,11 @@ export interface DeepSeekFetchOptions extends WireOptions {
   readonly policies?: readonly Policy[] | ((target: FetchTarget) => readonly Policy[]);
   /** What everything goes through that is no chat. @default retry, circuit breaker and bulkhead for each base URL and key */
   readonly otherPolicies?: readonly Policy[] | ((target: FetchTarget) => readonly Policy[]);
+  /**
+   * What becomes of a streamed answer that breaks off: an error, or `resume()` where the host is known to continue
+   * texts, as DeepSeek is. @default "error"
+   */
+  readonly midStream?: MidStream;
   /** @default "response" */
   readonly errorMode?: ErrorMode;
   /** Time and chance. @default the real ones */
@@ -88,10 +94,8 @@ export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch
   function makeClients(baseURL: string): FetchClients {
     const host = profileOf(baseURL);
     const target = { baseURL, host };
-    const upstream = createUpstream(
-      readUpstreamOptions("deepseekFetch", { ...wire, host, apiKey: "of-each-request" }),
-      (call) => addressOf(call, baseURL),
-    );
+    const own = readUpstreamOptions("deepseekFetch", { ...wire, host, apiKey: "of-each-request" });
+    const upstream = createUpstream(own, (call) => addressOf(call, baseURL, own.prefixUrl));
     const other = statusUpstream(host.name, transport, ({ args }) => args);
     const clients = {
       chat: createClient({ upstream, name: host.name, ...settings }, ...policies(target)),
@@ -138,20 +142,19 @@ export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch
 /** The host at this address. It is addressed as its caller addressed it: nothing in his requests is translated. */
 function profileOf(baseURL: string): HostProfile {
   const known = Object.values(hosts).find((host) => new URL(host.baseURL).origin === new URL(baseURL).origin);
-  const { name, earlyHeaders = false } = known ?? { name: new URL(baseURL).host };
-  return { name, baseURL, earlyHeaders };
+  const { name, earlyHeaders = false, prefix } = known ?? { name: new URL(baseURL).host };
+  return { name, baseURL, earlyHeaders, ...(prefix !== undefined && { prefix }) };
 }
 
-function addressOf(call: Call<ChatRequest>, baseURL: string): Address {
-  // A policy may have put another request in the place of the one that came in; its headers are still those.
-  let wire = wireOf(call.request);
-  for (let outer = call.parent; wire === undefined && outer !== undefined; outer = outer.parent) {
-    wire = wireOf(outer.request as ChatRequest);
-  }
+function addressOf(call: Call<ChatRequest>, baseURL: string, prefixUrl: string | undefined): Address {
+  const wire = wireAround(call);
   const headers = withoutHopHeaders(wire?.headers ?? new Headers({ "content-type": "application/json" }));
   const key =
     headers.get("authorization")?.replace(/^bearer\s+/i, "") ?? headers.get("x-api-key") ?? undefined;
-  return { url: wire?.url ?? `${baseURL}/chat/completions`, headers, key };
+  // A continuation is ours: what its caller addressed was the answer that broke off.
+  const url =
+    wireOf(call.request)?.url ?? (isContinuation(call.request) ? prefixUrl : undefined) ?? wire?.url;
+  return { url: url ?? `${baseURL}/chat/completions`, headers, key };
 }
 
 function read(options: DeepSeekFetchOptions) {
@@ -173,8 +176,19 @@ function read(options: DeepSeekFetchOptions) {
     const value = reader.raw<unknown>(name);
     if (value !== undefined) wire[name] = value;
   }
+  const midStream = reader.raw<MidStream>("midStream");
+  if (midStream !== undefined) {
+    recommended({ midStream }); // a wrong one is told here, not by the first call
+    if (reader.raw("policies") !== undefined) {
+      reader.fail(
+        "midStream changes the recommended policies; where you give policies, put resume() among them, before retry().",
+      );
+    }
+  }
   const config = {
-    policies: policiesOf("policies", ({ host }) => recommended({ host })),
+    policies: policiesOf("policies", ({ host }) =>
+      recommended({ host, midStream: midStreamOf(host, midStream) }),
+    ),
     otherPolicies: policiesOf("otherPolicies", () => statusPolicies()),
     errorMode: reader.oneOf<ErrorMode>("errorMode", ["response", "throw"], "response"),
     runtime: reader.raw<Runtime>("runtime"),

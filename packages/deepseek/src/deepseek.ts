@@ -16,8 +16,8 @@ import { type FetchRequest, withoutCredentials } from "./fetch-request.ts";
 import { createFetch, type ErrorMode } from "./fetch.ts";
 import { createHandler, type HandlerOptions } from "./http/handler.ts";
 import { lazyStream } from "./lazy-stream.ts";
-import { wireOf } from "./raw.ts";
-import { recommended, statusPolicies } from "./recommended.ts";
+import { wireAround } from "./raw.ts";
+import { type MidStream, midStreamOf, recommended, statusPolicies } from "./recommended.ts";
 import { statusUpstream } from "./status-upstream.ts";
 import type { Fetch } from "./transport.ts";
 import type { ChatAnswer, ChatChunk, ChatCompletion, ChatRequest } from "./types.ts";
@@ -33,6 +33,8 @@ export interface DeepSeekOptions extends DeepSeekUpstreamOptions, Settings {
   readonly policies?: readonly Policy<ChatRequest, ChatAnswer>[];
   /** Where to go when this host cannot answer: options of a second host, or an upstream or client of your own. */
   readonly fallback?: DeepSeekUpstreamOptions | Target<ChatRequest, ChatAnswer>;
+  /** What becomes of a streamed answer that breaks off: an error, or `resume()`. @default "error" */
+  readonly midStream?: MidStream;
   /** How failures come out of `fetch`. @default "response" */
   readonly errorMode?: ErrorMode;
 }
@@ -78,10 +80,15 @@ export interface DeepSeek extends Managed {
  * ```
  */
 export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
-  const { budget, errorMode = "response", fallback, name, policies, runtime, ...own } = options;
+  const { budget, errorMode = "response", fallback, midStream, name, policies, runtime, ...own } = options;
   if (policies !== undefined && fallback !== undefined) {
     throw new ConfigError(
       "createDeepSeek: fallback changes the recommended policies; where you give policies, put fallback({ to }) among them.",
+    );
+  }
+  if (policies !== undefined && midStream !== undefined) {
+    throw new ConfigError(
+      "createDeepSeek: midStream changes the recommended policies; where you give policies, put resume() among them, before retry().",
     );
   }
   if (errorMode !== "response" && errorMode !== "throw") {
@@ -93,10 +100,10 @@ export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
     ...(runtime !== undefined && { runtime }),
     ...(budget !== undefined && { budget }),
   };
-  const second = typeof fallback === "object" ? secondHost(fallback, settings) : fallback;
+  const second = typeof fallback === "object" ? secondHost(fallback, settings, midStream) : fallback;
   const client = createClient(
     { ...settings, upstream: createUpstream(config, (call) => addressOf(call, config)) },
-    ...(policies ?? recommended({ host: config.profile, fallback: second })),
+    ...(policies ?? recommended({ host: config.profile, fallback: second, midStream })),
   );
   const other = createClient({ ...settings, upstream: otherUpstream(config) }, ...statusPolicies());
 
@@ -156,12 +163,13 @@ function modelsOf({ profile }: UpstreamConfig): readonly string[] {
 function secondHost(
   options: DeepSeekUpstreamOptions,
   { name = "deepseek", ...settings }: Settings,
+  midStream: MidStream | undefined,
 ): Client<ChatRequest, ChatAnswer> {
   const config = readUpstreamOptions("createDeepSeek: fallback", options);
   const upstream = createUpstream(config);
   return createClient(
     { ...settings, name: `${name}-fallback`, upstream },
-    ...recommended({ host: config.profile }),
+    ...recommended({ host: config.profile, midStream: midStreamOf(config.profile, midStream) }),
   );
 }
 
@@ -173,7 +181,7 @@ async function addressOf(
   config: UpstreamConfig,
 ): Promise<Awaited<ReturnType<AddressOf>>> {
   const address = await ownAddress(call, config);
-  const given = wireOf(call.request)?.headers;
+  const given = wireAround(call)?.headers;
   if (given === undefined) return address;
   const headers = withoutCredentials(given);
   for (const [name, value] of address.headers) headers.set(name, value);

@@ -34,6 +34,12 @@ export interface HostProfile {
    * `recommended()` sets no headers clock. @default false
    */
   readonly earlyHeaders?: boolean;
+  /**
+   * Where texts are continued (chat prefix completion): a URL, or a path behind the base URL in the place of its `/v1`.
+   * Requests that end in an assistant's message with `prefix: true` go there. Absent: they go where all others go, and
+   * `resume()` is not possible.
+   */
+  readonly prefix?: string;
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -47,6 +53,7 @@ export const hosts: Readonly<Record<HostName, HostProfile>> = {
     baseURLEnv: "DEEPSEEK_BASE_URL",
     models: { "deepseek-flash": "deepseek-flash", "deepseek-v4-pro": "deepseek-v4-pro" },
     earlyHeaders: true,
+    prefix: "/beta",
   },
   siliconflow: {
     name: "siliconflow",

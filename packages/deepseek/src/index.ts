@@ -17,7 +17,15 @@ export {
   vllm,
 } from "./hosts.ts";
 export type { HandlerOptions, Principal } from "./http/handler.ts";
-export { type Part, recommended, type RecommendedOptions, type SharedStore } from "./recommended.ts";
+export {
+  type MidStream,
+  type Part,
+  recommended,
+  type RecommendedOptions,
+  type SharedStore,
+} from "./recommended.ts";
+export { resume, type ResumeOptions } from "./resume/index.ts";
+export type { CommitOn } from "./stream-source.ts";
 export type { Fetch } from "./transport.ts";
 export * from "./types.ts";
 export { deepseekUpstream } from "./upstream.ts";

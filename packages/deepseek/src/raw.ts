@@ -1,4 +1,4 @@
-import type { UpstreamError } from "@breakwater/core";
+import type { Call, UpstreamError } from "@breakwater/core";
 
 import type { ChatChunk, ChatCompletion, ChatRequest } from "./types.ts";
 
@@ -21,6 +21,15 @@ export function rememberWire(request: ChatRequest, wire: Wire): void {
 
 export function wireOf(request: ChatRequest): Wire | undefined {
   return requests.get(request);
+}
+
+/** The request as it came in, also where a policy has put another in its place: headers are still those. */
+export function wireAround(call: Call<ChatRequest>): Wire | undefined {
+  let wire = wireOf(call.request);
+  for (let outer = call.parent; wire === undefined && outer !== undefined; outer = outer.parent) {
+    wire = wireOf(outer.request as ChatRequest);
+  }
+  return wire;
 }
 
 export function rememberRaw(answer: ChatChunk | ChatCompletion, raw: string): void {

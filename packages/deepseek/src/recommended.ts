@@ -25,10 +25,14 @@ import {
 } from "@breakwater/core";
 
 import { type HostName, type HostProfile, hosts } from "./hosts.ts";
+import { resume, type ResumeOptions } from "./resume/index.ts";
 import type { ChatAnswer, ChatRequest } from "./types.ts";
 
 /** A part of `recommended()`: options that change its defaults, a policy to put in its place, or `false` to leave it out. */
 export type Part<Options> = Partial<Options> | Policy | false;
+
+/** What becomes of a streamed answer that breaks off. */
+export type MidStream = "error" | "resume" | ResumeOptions;
 
 /** A store that can do all that the guards ask for. */
 export type SharedStore = BreakerStore & PermitStore & RateLimitStore;
@@ -48,6 +52,8 @@ export interface RecommendedOptions {
   readonly cache?: CacheOptions<ChatRequest, ChatAnswer> | Policy | false | undefined;
   /** Your own limits, over all attempts. @default none */
   readonly rateLimit?: RateLimitOptions<ChatRequest> | Policy | false | undefined;
+  /** What becomes of a streamed answer that breaks off: an error, or `resume()` with these options. @default "error" */
+  readonly midStream?: MidStream | undefined;
   readonly retry?: Part<RetryOptions<ChatRequest, ChatAnswer>> | undefined;
   readonly circuitBreaker?: Part<CircuitBreakerOptions<ChatRequest>> | undefined;
   /** A bulkhead whose limit follows the 429s. */
@@ -66,6 +72,7 @@ export interface RecommendedOptions {
  * | `fallback` | none | only you know whom else your data may go to |
  * | `cache` | none | answers are not deterministic; `{ ttl: "10m" }` keeps them per tenant |
  * | `rateLimit` | none | DeepSeek has no limit per minute; tenants of yours may: `{ limits, key: (_, call) => call.tenant }` |
+ * | `midStream` | `"error"` | a continuation is paid for, and only you know whether half an answer is worth it |
  * | `retry` | 5 attempts, with a fallback 3; full jitter, Retry-After honoured | a burst of 503s outlasts three, unless there is somebody else to ask; the budget, not the count, keeps load down; an empty answer is asked for once more only |
  * | `circuitBreaker` | per model; opens at 90 % failures, with a fallback at 50 % and at a 402 | with nowhere else to go, an open breaker makes an empty evening of a half-bad one |
  * | `bulkhead` | `adaptive`, per model: 500 at once, 2000 more wait up to 30 s | DeepSeek's limit for its larger model; it shrinks with the balance, so a 429 that names another sets it |
@@ -90,7 +97,8 @@ export function recommended(options: RecommendedOptions = {}): readonly Policy<C
   const reader = readOptions("recommended", options);
   const profile = reader.oneOf("profile", ["interactive", "batch"], "interactive");
   const to = reader.raw<Target<ChatRequest, ChatAnswer>>("fallback");
-  const { earlyHeaders, name = "deepseek" } = profileOf(reader.raw("host"));
+  const host = profileOf(reader.raw("host"));
+  const { earlyHeaders, name = "deepseek" } = host;
   const store = reader.raw<SharedStore>("store");
   // Named after the host, which is what they know something of: refusals say it, and a shared store keeps hosts apart.
   const kept = store === undefined ? {} : { store };
@@ -122,6 +130,7 @@ export function recommended(options: RecommendedOptions = {}): readonly Policy<C
     ...(several ? [fallBackOn<ChatRequest, ChatAnswer>({ to })] : []),
     ...only<CacheOptions<ChatRequest, ChatAnswer>>("cache", {}, cache),
     ...only<RateLimitOptions<ChatRequest>>("rateLimit", kept, rateLimit),
+    ...resumed(reader.raw("midStream"), host),
     ...part<RetryOptions<ChatRequest, ChatAnswer>>(
       "retry",
       { attempts: several ? 3 : 5, when: worthAnother },
@@ -152,6 +161,27 @@ export function recommended(options: RecommendedOptions = {}): readonly Policy<C
   ];
   reader.done();
   return policies;
+}
+
+/** @internal For a host that nobody chose for this: its answers are continued if it can. */
+export function midStreamOf(host: HostProfile, wanted: MidStream | undefined): MidStream | undefined {
+  return host.prefix === undefined ? undefined : wanted;
+}
+
+/** Outside of the retries: a continuation has attempts of its own. */
+function resumed(midStream: MidStream | undefined, host: Partial<HostProfile>): readonly Policy[] {
+  if (midStream === undefined || midStream === "error") return [];
+  if (midStream !== "resume" && (typeof midStream !== "object" || midStream === null)) {
+    throw new ConfigError(
+      'recommended: midStream must be "error", "resume", or options of resume() such as { resumes: 2 }.',
+    );
+  }
+  if (host.prefix === undefined) {
+    throw new ConfigError(
+      `recommended: midStream: ${host.name ?? "this host"} is not known to continue texts. If it does, say where: { host: { …, prefix: "/beta" } }.`,
+    );
+  }
+  return [resume(midStream === "resume" ? {} : midStream)];
 }
 
 /** @internal For requests of which only the status is looked at. */

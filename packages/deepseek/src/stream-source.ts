@@ -10,6 +10,7 @@ import {
 } from "./classify.ts";
 import { embeddedFacts, isErrorBody, isRecord, parseLeniently } from "./error-body.ts";
 import { rememberRaw } from "./raw.ts";
+import { isContinuation } from "./resume/continuation.ts";
 import { createSseReader } from "./sse.ts";
 import { transportFailure } from "./transport-failure.ts";
 import type { ChatChunk, ChatRequest } from "./types.ts";
@@ -115,7 +116,8 @@ export function createChunkSource(
       if (facts.progress !== phase) call.mark((phase = facts.progress));
     } else if (events === 1) call.mark("started");
     for (const [index, reason] of facts.finished) {
-      const judged = judgeFinish(reason, progress);
+      // A text that is to be continued may have been whole.
+      const judged = judgeFinish(reason, progress || isContinuation(request));
       if (judged === "interrupted") return broken("UPSTREAM_INTERRUPTED", { detail: reason });
       if (judged === "empty") return broken("EMPTY_RESPONSE");
       finished.add(index);

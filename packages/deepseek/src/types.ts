@@ -185,6 +185,8 @@ export interface ChatChunk {
   }[];
   usage?: ChatUsage | null;
   system_fingerprint?: string;
+  /** Never sent by DeepSeek: beside the usage of an answer that broke off and was continued; see `resume`. */
+  x_breakwater?: { resumed: number; estimated?: boolean };
 }
 
 /** What `deepseekUpstream` answers with: pieces if `request.stream` is true, else the whole. */

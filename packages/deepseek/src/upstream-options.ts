@@ -58,6 +58,8 @@ export interface DeepSeekUpstreamOptions {
 export interface UpstreamConfig {
   readonly profile: HostProfile;
   readonly url: string;
+  /** Where texts are continued, if that is known. */
+  readonly prefixUrl: string | undefined;
   readonly apiKey: ApiKey | undefined;
   readonly fetch: Fetch | undefined;
   readonly headers: DeepSeekUpstreamOptions["headers"];
@@ -93,6 +95,7 @@ export function readUpstreamOptions(
     url: `${baseOf(where, given)}/chat/completions`,
     apiKey: keyOf(where, reader.raw("apiKey"), host),
     fetch: reader.callback<Fetch>("fetch"),
+    prefixUrl: prefixUrlOf(where, given, profile.prefix),
     headers,
     rules: {
       commitOn,
@@ -142,6 +145,12 @@ function baseOf(where: string, given: unknown): string {
   throw new ConfigError(
     `${where}: baseURL must be an http(s) URL without query or credentials, such as "https://api.deepseek.com".`,
   );
+}
+
+function prefixUrlOf(where: string, base: unknown, prefix: string | undefined): string | undefined {
+  if (prefix === undefined) return undefined;
+  const plain = baseOf(where, base).replace(/\/(v1|beta)$/, "");
+  return `${baseOf(where, prefix.startsWith("/") ? plain + prefix : prefix)}/chat/completions`;
 }
 
 function parseUrl(text: string): URL | undefined {

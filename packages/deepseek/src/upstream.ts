@@ -18,6 +18,8 @@ import { readJsonAnswer } from "./json-answer.ts";
 import { rememberErrorAnswer, wireOf } from "./raw.ts";
 import { readText } from "./read-text.ts";
 import { redact } from "./redact.ts";
+import { isContinuation } from "./resume/continuation.ts";
+import { CONTINUES } from "./resume/continues.ts";
 import { retryAfterOf } from "./retry-after.ts";
 import { createChunkSource } from "./stream-source.ts";
 import { transportFailure } from "./transport-failure.ts";
@@ -84,6 +86,7 @@ export function createUpstream(
     key: canonicalKey,
     cost: costOf,
     codec,
+    ...(config.prefixUrl !== undefined && { [CONTINUES]: true }),
   };
   return Object.assign((call: Call<ChatRequest>) => ask(call, config, addressOf), { traits });
 }
@@ -162,7 +165,7 @@ export async function ownAddress(call: Call<ChatRequest>, config: UpstreamConfig
     ...(typeof config.headers === "function" ? config.headers(call) : config.headers),
   });
   if (key !== undefined) headers.set("authorization", `Bearer ${key}`);
-  return { url: config.url, headers, key };
+  return { url: urlFor(call.request, config), headers, key };
 }
 
 /** @internal */
@@ -171,6 +174,11 @@ export async function keyFor(
   { apiKey, profile }: UpstreamConfig,
 ): Promise<string | undefined> {
   return typeof apiKey === "function" ? checkKey(profile.name, await apiKey(call)) : apiKey;
+}
+
+/** @internal */
+export function urlFor(request: ChatRequest, { prefixUrl, url }: UpstreamConfig): string {
+  return isContinuation(request) ? (prefixUrl ?? url) : url;
 }
 
 /** An error status wins over whatever its body is. The body is read for what it says, and not for long. */

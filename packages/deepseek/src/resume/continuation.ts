@@ -1,0 +1,62 @@
+import type { AssistantMessage, ChatMessage, ChatRequest } from "../types.ts";
+
+/** What the reader of an answer has been given of it. */
+export interface Delivered {
+  readonly content: string;
+  readonly reasoning: string;
+  /** Reasoning and content together. DeepSeek sends one token in a chunk, so chunks are counted. */
+  readonly tokens: number;
+  readonly reasoningTokens: number;
+}
+
+/** The host may need a few tokens to come to an end, and what is left is an estimate. */
+const FEWEST_TOKENS = 16;
+
+/**
+ * Whether the answer to this request could be continued as text. Not where it may hold anything else: tool calls, JSON
+ * as a format, several choices, log probabilities. Turns with tools are not documented together with prefixes.
+ */
+export function canContinue(request: ChatRequest & { readonly n?: unknown }): boolean {
+  const { logprobs, messages, n, response_format: format, tools, tool_choice: choice } = request;
+  return (
+    request.stream === true &&
+    (n === undefined || n === null || n === 1) &&
+    (format === undefined || format === null || format.type === "text") &&
+    logprobs !== true &&
+    (tools === undefined || tools === null || tools.length === 0 || choice === "none") &&
+    !messages.some((message) => message.role === "tool" || holdsToolCalls(message)) &&
+    (!isContinuation(request) || typeof messages.at(-1)?.content === "string")
+  );
+}
+
+function holdsToolCalls(message: ChatMessage): boolean {
+  return message.role === "assistant" && (message.tool_calls?.length ?? 0) > 0;
+}
+
+/** Whether a request asks for the continuation of a text. */
+export function isContinuation(request: ChatRequest): boolean {
+  const last = request.messages.at(-1);
+  return last?.role === "assistant" && last.prefix === true;
+}
+
+/** The request for the rest of an answer, of which so much has been delivered. */
+export function continuationOf(request: ChatRequest, delivered: Delivered): ChatRequest {
+  const { content, reasoning, tokens } = delivered;
+  const { max_tokens: limit, messages } = request;
+  const last = messages.at(-1);
+  // The request may have begun the answer itself.
+  const own = isContinuation(request) ? (last as AssistantMessage) : undefined;
+  const begun = typeof own?.content === "string" ? own.content : "";
+  const prefix: AssistantMessage = {
+    ...own,
+    role: "assistant",
+    content: begun + content,
+    ...(reasoning !== "" && { reasoning_content: (own?.reasoning_content ?? "") + reasoning }),
+    prefix: true,
+  };
+  return {
+    ...request,
+    messages: [...(own === undefined ? messages : messages.slice(0, -1)), prefix],
+    ...(typeof limit === "number" && { max_tokens: Math.max(FEWEST_TOKENS, limit - tokens) }),
+  };
+}

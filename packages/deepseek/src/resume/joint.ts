@@ -1,0 +1,48 @@
+import { overlapOf } from "./overlap.ts";
+import { straddling } from "./stop-guard.ts";
+
+/** Where a continuation is joined to what was delivered. */
+export interface Joint {
+  /** Takes the next text of the continuation, and gives what may be delivered. */
+  push(text: string): Passed;
+  /** The continuation is over: what was held back. */
+  end(): Passed;
+}
+
+export interface Passed {
+  readonly text: string;
+  /** Whether a stop string is complete: what follows belongs to nobody's answer. */
+  readonly stopped: boolean;
+}
+
+const NOTHING: Passed = { text: "", stopped: false };
+
+/** Holds the first characters of a continuation back until it is known that they are new, and no end of a stop string. */
+export function createJoint(delivered: string, stops: readonly string[]): Joint {
+  let held = "";
+  let fresh = false;
+  let passing = false;
+
+  function settle(whole: boolean): Passed {
+    if (!fresh) {
+      const repeated = overlapOf(delivered, held, whole);
+      if (repeated === undefined) return NOTHING;
+      held = held.slice(repeated);
+      fresh = true;
+    }
+    const found = straddling(delivered, held, stops);
+    if (found === "stop") return { text: "", stopped: true };
+    if (found === "open" && !whole) return NOTHING;
+    passing = true;
+    return { text: held, stopped: false };
+  }
+
+  return {
+    push(text) {
+      if (passing) return { text, stopped: false };
+      held += text;
+      return text === "" ? NOTHING : settle(false);
+    },
+    end: () => (passing ? NOTHING : settle(true)),
+  };
+}

@@ -1,0 +1,168 @@
+// Delivered plus resumed is the uninterrupted text, exactly: streams cut at random, against the simulator.
+import type { BreakwaterEvent } from "@breakwater/core";
+import { type Simulator, startSimulator } from "@breakwater/simulator";
+import { createTestClock, seeded, type TestClock } from "@breakwater/testing";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import {
+  type ChatChunk,
+  type ChatRequest,
+  createDeepSeek,
+  type DeepSeek,
+  type DeepSeekOptions,
+} from "../src/index.ts";
+
+let sim: Simulator;
+beforeAll(async () => {
+  sim = await startSimulator({ clock: "manual", accounts: [{ balanceUsd: 1e6 }] });
+});
+afterAll(() => sim.close());
+
+/** Half a second is shorter than any clock, and longer than most gaps between tokens. */
+const STEP_MS = 500;
+
+/** Both clocks go on together until the promise settles. */
+async function together<T>(clock: TestClock, promise: Promise<T>): Promise<T> {
+  let settled = false;
+  const done = (): void => void (settled = true);
+  promise.then(done, done);
+  for (let ms = 0; !settled && ms < 600_000; ms += STEP_MS) {
+    await sim.advance(STEP_MS);
+    await clock.advance(STEP_MS);
+  }
+  expect(settled).toBe(true);
+  return promise;
+}
+
+interface Case {
+  readonly request: ChatRequest & { readonly model: string };
+  readonly fault: string;
+}
+
+/** A request, and where and how the stream of its answer breaks: behind its first word and before its last. */
+function caseOf(seed: number): Case {
+  const random = seeded(seed);
+  const between = (from: number, to: number): number => from + Math.floor(random() * (to - from + 1));
+  const thinking = random() < 0.5;
+  const reasoning = thinking ? between(1, 40) : 0;
+  const content = between(3, 200);
+  const tokens = reasoning + between(1, content - 1);
+  const kinds = [
+    "reset_mid_stream",
+    "truncate_clean",
+    "isr",
+    "stall_after",
+    "garbage_then_eof",
+    "error_event",
+  ];
+  const kind = kinds[between(0, kinds.length - 1)];
+  // Cut by max_tokens as well, where enough is left to be counted exactly.
+  const limit = random() < 0.3 ? tokens + between(16, 60) : undefined;
+  return {
+    request: {
+      model: "deepseek-flash",
+      messages: [{ role: "user", content: `Question ${seed}` }],
+      thinking: { type: thinking ? "enabled" : "disabled" },
+      metadata: { sim: `reasoning=${reasoning},content=${content}` },
+      ...(limit !== undefined && { max_tokens: limit }),
+    },
+    fault: `${kind};tokens=${tokens}`,
+  };
+}
+
+function questionOf({ messages }: ChatRequest): string {
+  const content = messages[0]?.content;
+  return typeof content === "string" ? content : "";
+}
+
+/** Breaks the first attempt at each request, and none of those that go on. */
+function client(options: DeepSeekOptions): {
+  readonly clock: TestClock;
+  readonly deepseek: DeepSeek;
+  readonly events: BreakwaterEvent[];
+} {
+  const clock = createTestClock();
+  const events: BreakwaterEvent[] = [];
+  const deepseek = createDeepSeek({
+    apiKey: sim.key,
+    baseURL: sim.url,
+    fetch: sim.fetch,
+    runtime: clock,
+    headers: ({ request }) => {
+      const fault = request.messages.at(-1)?.role === "user" ? faults.get(questionOf(request)) : undefined;
+      return fault === undefined ? {} : { "x-sim-fault": fault };
+    },
+    ...options,
+  });
+  deepseek.on((event) => events.push(event));
+  return { clock, deepseek, events };
+}
+
+const SEEDS = Array.from({ length: 240 }, (_, seed) => seed);
+const cases = SEEDS.map(caseOf);
+const faults = new Map(cases.map(({ fault, request }) => [questionOf(request), fault]));
+
+interface Read {
+  readonly content: string;
+  readonly reasoning: string;
+  readonly chunks: readonly ChatChunk[];
+  readonly error: unknown;
+}
+
+async function read(stream: AsyncIterable<ChatChunk>): Promise<Read> {
+  const chunks: ChatChunk[] = [];
+  let error: unknown;
+  try {
+    for await (const chunk of stream) chunks.push(chunk);
+  } catch (thrown) {
+    error = thrown;
+  }
+  const text = (of: (chunk: ChatChunk) => string | null | undefined): string =>
+    chunks.map((chunk) => of(chunk) ?? "").join("");
+  return {
+    content: text((chunk) => chunk.choices[0]?.delta.content),
+    reasoning: text((chunk) => chunk.choices[0]?.delta.reasoning_content),
+    chunks,
+    error,
+  };
+}
+
+describe("240 streams that break", { timeout: 120_000 }, () => {
+  it("end with errors that say what happened", async () => {
+    const { clock, deepseek } = client({});
+    const reads = await together(
+      clock,
+      Promise.all(cases.map(({ request }) => read(deepseek.stream(request)))),
+    );
+    for (const [i, { content, error }] of reads.entries()) {
+      const { request } = cases[i] as Case;
+      expect(sim.verifyText(request, content)).toBe("prefix");
+      expect(["UpstreamError", "TimedOutError"]).toContain((error as Error | undefined)?.name);
+    }
+    expect([deepseek.snapshot().inFlight, clock.pending]).toEqual([0, 0]);
+  });
+
+  it("are whole answers where they are resumed, each after one resume", async () => {
+    const { clock, deepseek, events } = client({ midStream: "resume", budget: { perSecond: 1_000 } });
+    const reads = await together(
+      clock,
+      Promise.all(cases.map(({ request }) => read(deepseek.stream(request)))),
+    );
+    for (const [i, { chunks, content, error, reasoning }] of reads.entries()) {
+      const { request } = cases[i] as Case;
+      expect(error).toBeUndefined();
+      expect(sim.verifyText(request, { content, reasoning })).toBe("complete");
+      expect(new Set(chunks.map(({ id }) => id)).size).toBe(1);
+      expect(chunks.filter(({ choices }) => choices[0]?.delta.role !== undefined)).toHaveLength(1);
+      expect(chunks.at(-1)).toMatchObject({
+        choices: [{ finish_reason: sim.expectedText(request).finishReason }],
+        x_breakwater: { resumed: 1 },
+      });
+    }
+    const count = (type: BreakwaterEvent["type"]): number =>
+      events.filter((event) => event.type === type).length;
+    expect([count("stream-resume"), count("resume-stop")]).toEqual([SEEDS.length, 0]);
+    expect([deepseek.snapshot().inFlight, clock.pending]).toEqual([0, 0]);
+    expect(sim.state().open).toBe(0);
+  });
+});
