@@ -63,8 +63,11 @@ export interface RawAnswer {
   /** HTTP chunks as they came: one write of the simulator is one chunk. */
   readonly chunks: readonly string[];
   readonly body: string;
-  /** `end`: the terminating chunk or the whole length came; `reset`: ECONNRESET; `open`: nothing more came. */
-  readonly ending: "end" | "reset" | "open";
+  /**
+   * `end`: the terminating chunk or the whole length came; `fin`: the connection was closed before that; `reset`:
+   * ECONNRESET; `open`: nothing more came.
+   */
+  readonly ending: "end" | "fin" | "reset" | "open";
 }
 
 /** Posts over a bare socket. `until` ends an answer that would never end. */
@@ -97,7 +100,7 @@ export function rawPost(
       if (isWhole(received)) settle("end");
       else if (stop(received)) settle("open");
     });
-    socket.on("end", () => settle("open"));
+    socket.on("end", () => settle("fin"));
     socket.on("error", (error: NodeJS.ErrnoException) =>
       error.code === "ECONNRESET" ? settle("reset") : reject(error),
     );

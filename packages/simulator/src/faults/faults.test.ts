@@ -1,33 +1,8 @@
 import { describe, expect, test } from "vitest";
 
-import { chat, eventsOf, rawPost, readStream, withSimulator, type RawAnswer } from "../http.test-help.ts";
-import type { Attempt, ChatRequest, Simulator } from "../index.ts";
+import { eventsOf, rawPost, readStream, withSimulator } from "../http.test-help.ts";
 import { faultNames } from "./catalogue.ts";
-
-const stream = chat("Hello", "reasoning=4,content=6", { stream: true });
-const json = chat("Hello", "reasoning=4,content=6");
-
-/** One request with one fault over a bare socket, and what the log says of it once it is over. */
-async function strike(
-  fault: string,
-  request: ChatRequest,
-  check: (answer: RawAnswer, simulator: Simulator, attempt: Attempt) => void | Promise<void>,
-  stop?: (received: string) => boolean,
-): Promise<void> {
-  await withSimulator({ timeScale: 0.0005 }, async (simulator) => {
-    const answer = await rawPost(simulator, request, { "x-sim-fault": fault }, stop);
-    await expect.poll(() => simulator.attempts().length, { interval: 1 }).toBe(1);
-    const attempt = simulator.attempts()[0] as Attempt;
-    expect(attempt.fault).toContain(fault.split(";")[0]);
-    expect(simulator.state()).toMatchObject({
-      active: 0,
-      queued: 0,
-      open: 0,
-      accounts: [{ inFlight: { "deepseek-flash": 0 } }],
-    });
-    await check(answer, simulator, attempt);
-  });
-}
+import { cutAfterSeven, json, stream, strike } from "./strike.test-help.ts";
 
 describe("statuses", () => {
   test.each([
@@ -187,15 +162,6 @@ describe("before the first token", () => {
 });
 
 describe("in the middle of a stream", () => {
-  /** The stream is right for 7 tokens: 4 of reasoning and 3 of text. */
-  const cutAfterSeven = (answer: RawAnswer, simulator: Simulator): void => {
-    const { content, reasoning } = simulator.expectedText(stream);
-    const got = readStream(answer.body);
-    expect(got).toMatchObject({ reasoning, finish: null, done: false });
-    expect(got.content).toBe(content.split(" ").slice(0, 3).join(" "));
-    expect(simulator.verifyText(stream, got)).toBe("prefix");
-  };
-
   test("stall_after: silent, open, the slot given back", async () => {
     await withSimulator({}, async (simulator) => {
       const seven = (received: string): boolean => received.split("data: ").length > 8;
