@@ -101,7 +101,7 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
     text: settings.text,
     cache: createContextCache(settings.contextCache),
     capacity: () => capacity,
-    dialect: () => dialects[personality],
+    dialect: () => dialects[player?.personality() ?? personality],
     identify,
     countOf(scope) {
       const count = counts.get(scope) ?? 0;
@@ -153,7 +153,7 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
       seed: settings.seed,
       timeScale: clock.scale,
       nowMs: clock.now(),
-      personality,
+      personality: player?.personality() ?? personality,
       scenario: player?.scenario.name ?? null,
       scenarioMs: player?.elapsed() ?? null,
       phases: player?.phases().map((phase) => phase.name) ?? [],

@@ -7,7 +7,7 @@ import { defaultModels, type Model } from "./models.ts";
 import { loadScenario } from "./scenario/catalogue.ts";
 import { checkScenario, type Scenario } from "./scenario/scenario.ts";
 import type { TextSettings } from "./text/answer.ts";
-import { personalities, type Personality } from "./wire/dialects.ts";
+import { checkPersonality, type Personality } from "./wire/dialects.ts";
 
 /** Options of `startSimulator`. All of them may be left out. */
 export interface SimulatorOptions {
@@ -158,11 +158,6 @@ export function checkOptions(options: SimulatorOptions): Settings {
 export function checkScenarioOption(scenario: Scenario | string | undefined): Scenario | undefined {
   if (scenario === undefined) return undefined;
   return typeof scenario === "string" ? loadScenario(scenario) : checkScenario(scenario);
-}
-
-export function checkPersonality(value: unknown): Personality {
-  const found = personalities.find((personality) => personality === value);
-  return found ?? refuse("personality", value, `one of ${personalities.join(", ")}`, '"openrouter"');
 }
 
 function checkTextSettings(value: unknown): TextSettings {

@@ -6,7 +6,6 @@ import { createEngine, type SimulatorState } from "./engine.ts";
 import type { FaultRule } from "./faults/rules.ts";
 import {
   checkOptions,
-  checkPersonality,
   checkScenarioOption,
   checkSeed,
   checkTimeScale,
@@ -19,7 +18,7 @@ import { createFetch } from "./sink/fetch-sink.ts";
 import { openHttpDoor } from "./sink/http-server.ts";
 import { expectedText, type ExpectedText, type TextOptions } from "./text/answer.ts";
 import { verifyText, type ReceivedText, type Verdict } from "./text/verify.ts";
-import type { Personality } from "./wire/dialects.ts";
+import { checkPersonality, type Personality } from "./wire/dialects.ts";
 
 /** What can be changed while the simulator runs. */
 export interface ConfigChange {

@@ -1,5 +1,5 @@
 import { refuse } from "../checks.ts";
-import { isr3pct, resume, stall5pct, truncate2pct } from "./canned/broken-streams.ts";
+import { isr3pct, keepaliveParser, resume, stall5pct, truncate2pct } from "./canned/broken-streams.ts";
 import { busyEvening } from "./canned/busy-evening.ts";
 import { calm } from "./canned/calm.ts";
 import { balanceDrain, burst503, edgeHtml, storm429 } from "./canned/refusals.ts";
@@ -19,6 +19,7 @@ export type ScenarioName =
   | "truncate-2pct"
   | "isr-3pct"
   | "resume"
+  | "keepalive-parser"
   | "queue-wall"
   | "queue-90s"
   | "hedge-tail"
@@ -51,6 +52,7 @@ export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
   "truncate-2pct": truncate2pct,
   "isr-3pct": isr3pct,
   resume,
+  "keepalive-parser": keepaliveParser,
   "queue-wall": queueWall,
   "queue-90s": queue90s,
   "hedge-tail": hedgeTail,

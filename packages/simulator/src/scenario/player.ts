@@ -4,6 +4,7 @@ import type { Alarm, Clock } from "../clock.ts";
 import type { CheckedAction } from "../faults/action.ts";
 import { createRule, type ActiveRule, type FaultRule, type RuleFacts } from "../faults/rules.ts";
 import type { Rng } from "../rng.ts";
+import type { Personality } from "../wire/dialects.ts";
 import type { Scenario, ScenarioPhase } from "./scenario.ts";
 
 /** Plays one scenario against the clock. */
@@ -18,6 +19,7 @@ export interface ScenarioPlayer {
   capacity(): Partial<Capacity>;
   /** What it says on the limits of every account. */
   accounts(): AccountLimits;
+  personality(): Personality | undefined;
   fault(facts: RuleFacts, rngFor: (purpose: string) => Rng): CheckedAction | undefined;
   /** Ends it. What it changed of the accounts is undone. */
   stop(): void;
@@ -52,6 +54,7 @@ export function playScenario(scenario: Scenario, stage: Stage): ScenarioPlayer {
   let current: readonly Part[] = [];
   let capacity: Partial<Capacity> = {};
   let accounts: AccountLimits = {};
+  let personality: Personality | undefined;
   const balances = stage.accounts.map((account) => ({ account, balanceUsd: account.balanceUsd }));
   let paid = false;
 
@@ -59,6 +62,7 @@ export function playScenario(scenario: Scenario, stage: Stage): ScenarioPlayer {
     current = parts.filter(({ phase }) => at >= phase.fromMs && at < (phase.toMs ?? Infinity));
     capacity = Object.assign({}, scenario.capacity, ...current.map(({ phase }) => phase.capacity ?? {}));
     accounts = Object.assign({}, limitsOf(scenario), ...current.map(({ phase }) => limitsOf(phase)));
+    personality = current.findLast(({ phase }) => phase.personality !== undefined)?.phase.personality;
     for (const { phase } of current) if (phase.fromMs === at) pay(phase.balanceUsd);
   }
 
@@ -92,6 +96,7 @@ export function playScenario(scenario: Scenario, stage: Stage): ScenarioPlayer {
       ),
     capacity: () => capacity,
     accounts: () => accounts,
+    personality: () => personality,
     fault(facts, rngFor) {
       for (const { phase, rules } of current) {
         for (const rule of rules) {

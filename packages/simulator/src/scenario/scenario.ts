@@ -2,6 +2,7 @@ import { checkAccountChange, checkConcurrency } from "../accounts.ts";
 import { checkCapacity, type Capacity } from "../capacity.ts";
 import { checkFields, checkNumber, checkText, refuse } from "../checks.ts";
 import { createRule, type FaultRule } from "../faults/rules.ts";
+import { checkPersonality, type Personality } from "../wire/dialects.ts";
 import { checkLoad, type ScenarioLoad } from "./load.ts";
 
 /**
@@ -27,6 +28,8 @@ export interface ScenarioPhase {
    * it was before once the scenario is stopped.
    */
   balanceUsd?: number;
+  /** The host that is played during this phase. */
+  personality?: Personality;
   /** Faults during this phase. A rule's `window` counts from the start of the phase. */
   faults?: readonly FaultRule[];
   /** Why these numbers: the source, or the reasoning, that a sceptic would ask for. */
@@ -70,7 +73,7 @@ export interface Scenario {
 }
 
 const limitFields = ["capacity", "concurrency", "balanceScaling"] as const;
-const phaseFields = ["name", "fromMs", "toMs", ...limitFields, "balanceUsd", "faults", "note"];
+const phaseFields = ["name", "fromMs", "toMs", ...limitFields, "balanceUsd", "personality", "faults", "note"];
 const scenarioFields = ["name", "summary", "note", "durationMs", "load", "seeds", ...limitFields, "phases"];
 
 /** Checks a scenario, for example one that was read from a file. Throws what is wrong with it. */
@@ -99,6 +102,7 @@ function checkPhase(path: string, value: unknown): void {
     checkNumber(`${path}.toMs`, phase["toMs"], { min: from, above: true, example: String(from + 10_000) });
   }
   checkLimits(path, phase);
+  if (phase["personality"] !== undefined) checkPersonality(phase["personality"], `${path}.personality`);
   const faults = phase["faults"] ?? [];
   if (!Array.isArray(faults)) refuse(`${path}.faults`, faults, "a list of rules", '[{ action: "503" }]');
   for (const [index, rule] of faults.entries()) createRule(`${path}.faults[${index}]`, rule, "check");

@@ -1,3 +1,4 @@
+import { refuse } from "../checks.ts";
 import type { AnswerHead } from "./completion.ts";
 import type { ErrorFields, ErrorReply } from "./errors.ts";
 
@@ -85,6 +86,11 @@ const siliconflow: Dialect = {
 
 export const dialects: Readonly<Record<Personality, Dialect>> = { deepseek, openai, openrouter, siliconflow };
 export const personalities: readonly Personality[] = Object.keys(dialects) as Personality[];
+
+export function checkPersonality(value: unknown, path = "personality"): Personality {
+  const found = personalities.find((personality) => personality === value);
+  return found ?? refuse(path, value, `one of ${personalities.join(", ")}`, '"openrouter"');
+}
 
 /** The error as the host says it. Pages of the edge, and what a rule wrote itself, stay as they are. */
 export function spoken(reply: ErrorReply, dialect: Dialect): ErrorReply {

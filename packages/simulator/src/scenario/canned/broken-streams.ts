@@ -1,3 +1,4 @@
+import type { Personality } from "../../wire/dialects.ts";
 import type { Scenario } from "../scenario.ts";
 import { ample } from "./calm.ts";
 
@@ -81,4 +82,29 @@ export const resume: Scenario = {
       faults: [{ id: "reset", match: { perScope: true, nth: 1 }, action: "reset_mid_stream;tokens=10..200" }],
     },
   ],
+};
+
+const everyHost: readonly Personality[] = ["deepseek", "openai", "openrouter", "siliconflow"];
+
+/** Nothing is broken but the reader that cannot read. */
+export const keepaliveParser: Scenario = {
+  name: "keepalive-parser",
+  summary: "Keep-alives and events in pieces of 1 to 7 bytes, from every host in turn.",
+  note:
+    "Bytes come as the network likes: an event may be cut in its name, in a number or in the middle of a character, and " +
+    "a keep-alive may stand between any two. What is right in one piece must be right in a hundred. Start the simulator " +
+    "with unicode text, so that characters have several bytes.",
+  durationMs: everyHost.length * 20_000,
+  load: { perSecond: 2, streamed: 0.7, tokens: "reasoning=6,content=12" },
+  seeds: [1, 2, 3],
+  // Slow enough that everybody waits a little, and a keep-alive every quarter of a second meanwhile.
+  capacity: { slots: 1, queue: 1024, keepAliveMs: 250, decodeSpeed: 0.5 },
+  phases: everyHost.map((personality, index) => ({
+    name: personality,
+    fromMs: index * 20_000,
+    toMs: (index + 1) * 20_000,
+    personality,
+    note: "Each host has its own keep-alive and its own number of tokens in an event; the pieces cut all of them.",
+    faults: [{ id: `pieces-${personality}`, action: "fragment;bytes=1..7" }],
+  })),
 };

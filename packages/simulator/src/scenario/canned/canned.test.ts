@@ -97,6 +97,14 @@ test("resume: every first attempt is reset in its text, the second of the same c
   }
 });
 
+test("keepalive-parser: keep-alives and answers of every host, and all of them whole", async () => {
+  const seen = await play("keepalive-parser", { tokens: "reasoning=6,content=12" });
+  expect(seen.every(completed)).toBe(true);
+  expect(share(seen, 60, 80, ({ attempt }) => attempt.keepAlives > 0)).toBeGreaterThan(0.5);
+  expect(seen.filter(({ body }) => body.includes(": OPENROUTER PROCESSING")).length).toBeGreaterThan(5);
+  expect(seen.every(({ attempt }) => attempt.fault?.startsWith("fragment;bytes=") === true)).toBe(true);
+});
+
 test("queue-wall: keep-alives for ten minutes and a clean end, or an answer at 700 s", async () => {
   const seen = await play("queue-wall", { seconds: 740, perSecond: 0.1, patienceMs: Infinity, tickMs: 1000 });
   expect(share(seen, 0, 90, ended("queue_timeout"))).toBe(1);
