@@ -22,7 +22,7 @@ const read = (body: string) => assemble(strictParser([new TextEncoder().encode(b
 async function refusal(personality: Personality, fault: string) {
   return withSimulator({ personality }, async (simulator) => {
     const response = await post(simulator, stream, { "x-sim-fault": fault });
-    return { status: response.status, headers: response.headers, body: (await response.json()) as unknown };
+    return { status: response.status, headers: response.headers, body: await response.json() };
   });
 }
 
