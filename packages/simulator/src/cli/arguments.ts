@@ -3,12 +3,14 @@ import { parseArgs } from "node:util";
 
 import { SimulatorConfigError } from "../checks.ts";
 import type { FaultRule } from "../faults/rules.ts";
+import { nearest } from "../nearest.ts";
 import type { SimulatorOptions } from "../options.ts";
 import { scenarioNames } from "../scenario/catalogue.ts";
 import { checkScenario, type Scenario } from "../scenario/scenario.ts";
+import { checkPersonality } from "../wire/dialects.ts";
 
 /** What the command line asks for. */
-export type Command = { kind: "help" } | { kind: "start"; options: SimulatorOptions };
+export type Command = { kind: "help" } | { kind: "list" } | { kind: "start"; options: SimulatorOptions };
 
 const flags = {
   port: { type: "string" },
@@ -19,7 +21,11 @@ const flags = {
   slots: { type: "string" },
   queue: { type: "string" },
   concurrency: { type: "string" },
+  balance: { type: "string" },
+  personality: { type: "string" },
+  unicode: { type: "boolean" },
   "any-key": { type: "boolean" },
+  list: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -27,37 +33,36 @@ const flags = {
 export function readArguments(argv: readonly string[]): Command {
   const { values } = parse(argv);
   if (values.help === true) return { kind: "help" };
+  if (values.list === true) return { kind: "list" };
 
-  const number = (
-    flag: "port" | "seed" | "time-scale" | "slots" | "queue" | "concurrency",
-  ): number | undefined => {
+  type NumberFlag = "port" | "seed" | "time-scale" | "slots" | "queue" | "concurrency" | "balance";
+  /** `{ name: value }`, or nothing when the flag is not there. */
+  function number<Name extends string>(flag: NumberFlag, name: Name): { [key in Name]?: number } {
     const text = values[flag];
-    if (text === undefined) return undefined;
+    if (text === undefined) return {};
     const value = Number(text);
     if (text.trim() === "" || !Number.isFinite(value)) {
       throw new SimulatorConfigError(`--${flag}: got "${text}"; write a number, for example --${flag} 7`);
     }
-    return value;
-  };
-  const slots = number("slots");
-  const queue = number("queue");
-  const seed = number("seed");
-  const timeScale = number("time-scale");
-  const concurrency = number("concurrency");
+    return { [name]: value } as { [key in Name]?: number };
+  }
+  const account = { ...number("concurrency", "concurrency"), ...number("balance", "balanceUsd") };
 
   return {
     kind: "start",
     options: {
-      port: number("port") ?? 4141,
-      ...(seed === undefined ? {} : { seed }),
-      ...(timeScale === undefined ? {} : { timeScale }),
+      port: 4141,
+      ...number("port", "port"),
+      ...number("seed", "seed"),
+      ...number("time-scale", "timeScale"),
       ...(values["any-key"] === true ? { requireKey: false } : {}),
-      ...(concurrency === undefined ? {} : { accounts: [{ concurrency }] }),
+      ...(Object.keys(account).length === 0 ? {} : { accounts: [account] }),
       ...(values.scenario === undefined ? {} : { scenario: readScenario(values.scenario) }),
-      capacity: {
-        ...(slots === undefined ? {} : { slots }),
-        ...(queue === undefined ? {} : { queue }),
-      },
+      ...(values.personality === undefined
+        ? {}
+        : { personality: checkPersonality(values.personality, "--personality") }),
+      ...(values.unicode === true ? { text: { unicode: true } } : {}),
+      capacity: { ...number("slots", "slots"), ...number("queue", "queue") },
       faults: (values.fault ?? []).map((action): FaultRule => ({ action })),
     },
   };
@@ -67,13 +72,23 @@ function parse(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: flags, allowPositionals: false });
   } catch (error) {
-    throw new SimulatorConfigError(
-      `${(error as Error).message.replace(/\.?$/, ".")} Run with --help to see all options.`,
-      {
-        cause: error,
-      },
-    );
+    throw new SimulatorConfigError(`${mistakeIn((error as Error).message)} --help tells all options.`, {
+      cause: error,
+    });
   }
+}
+
+/** Says in a sentence what was wrong on the command line, and what was probably meant. */
+function mistakeIn(message: string): string {
+  const option = /^Unknown option '(-[^']*)'/.exec(message)?.[1];
+  if (option !== undefined) {
+    const meant = nearest(option.replace(/^-+/, ""), Object.keys(flags));
+    return `${option} is no option; did you mean --${meant}?`;
+  }
+  const argument = /^Unexpected argument '([^']*)'/.exec(message)?.[1];
+  if (argument === undefined) return message.replace(/\.?$/, ".");
+  const known = scenarioNames.find((name) => name === argument);
+  return `"${argument}" stands alone; did you mean --${known === undefined ? "port" : "scenario"} ${argument}?`;
 }
 
 /** A name, or a path to a JSON file. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 
 import { faultNames } from "../faults/catalogue.ts";
+import { scenarioNames, scenarios } from "../scenario/catalogue.ts";
 import type { Simulator } from "../simulator.ts";
 import { runCli } from "./run-cli.ts";
 
@@ -64,7 +65,10 @@ test("starts, greets with all that is needed for a first request, and stops grac
     scenario: "busy-evening",
     faults: [{ action: "503;p=0.3" }, { action: "isr" }],
   });
-  expect(out).toContain(`DeepSeek simulator on ${simulator?.url}`);
+  expect(out).toContain(`url        ${simulator?.url}`);
+  expect(out).toContain(`page       ${simulator?.url}/__sim`);
+  expect(out).toContain("scenario   busy-evening: Five minutes of queue");
+  expect(out).toContain("meant for  5 min · 8 calls a second, 70 % of them streams");
   expect(out).toContain(`curl -N ${simulator?.url}/chat/completions -H 'authorization: Bearer sk-sim-1'`);
   stop?.();
   expect(await exited).toBe(0);
@@ -84,9 +88,20 @@ test("a scenario may be a file; limits and keys may be given", async () => {
     "4",
     "--concurrency",
     "5",
+    "--balance=2.5",
+    "--personality=openrouter",
+    "--unicode",
     "--any-key",
   );
-  expect(simulator?.state()).toMatchObject({ scenario: "mine", capacity: { slots: 3, queue: 4 } });
+  expect(simulator?.state()).toMatchObject({
+    scenario: "mine",
+    capacity: { slots: 3, queue: 4 },
+    personality: "openrouter",
+    accounts: [{ balanceUsd: 2.5 }],
+  });
+  expect(simulator?.expectedText({ model: "deepseek-flash", messages: [] }).content).toMatch(
+    /[\u4e00-\u9fff]/,
+  );
   const answer = await fetch(`${simulator?.url}/user/balance`);
   expect(answer.status).toBe(200);
   stop?.();
@@ -96,8 +111,26 @@ test("a scenario may be a file; limits and keys may be given", async () => {
 test("--help names every option and every fault", async () => {
   const { out, code } = await run("--help");
   expect(code).toBe(0);
-  for (const name of ["--port", "--scenario", "--seed", "--time-scale", "--fault", ...faultNames])
+  for (const name of [
+    "--list",
+    "--personality",
+    "--unicode",
+    "--balance",
+    "--port",
+    "--scenario",
+    "--seed",
+    "--time-scale",
+    "--fault",
+    ...faultNames,
+  ])
     expect(out).toContain(name);
+});
+
+test("--list names every scenario, with what it does and what it is meant for", async () => {
+  const { out, code, simulator } = await run("--list");
+  expect([code, simulator]).toEqual([0, undefined]);
+  expect(out.split("\n").filter((line) => /^\S/.test(line))).toEqual(scenarioNames);
+  expect(out).toContain(`503-burst\n  ${scenarios["503-burst"].summary}\n  1 min · 20 calls a second`);
 });
 
 describe("what is wrong is said, with what to write", () => {
@@ -107,13 +140,17 @@ describe("what is wrong is said, with what to write", () => {
   writeFileSync(noScenario, "{}");
 
   test.each([
-    [["--prot", "4141"], /Unknown option '--prot'.*\. Run with --help/],
-    [["4141"], /Unexpected argument '4141'.*Run with --help/],
+    [["--prot", "4141"], /--prot is no option; did you mean --port\? --help tells all/],
+    [["-x"], /: -x is no option; did you mean --/],
+    [["4141"], /"4141" stands alone; did you mean --port 4141\?/],
+    [["calm"], /"calm" stands alone; did you mean --scenario calm\?/],
+    [["--seed"], /'--seed <value>' argument missing\. --help tells/],
     [["--seed", "lucky"], /--seed: got "lucky"; write a number, for example --seed 7/],
     [["--port", "99999"], /port: got 99999; allowed is a whole number of 0 or more and at most 65535/],
     [["--time-scale", "0"], /timeScale: got 0/],
-    [["--fault", "nope"], /faults\[0\]\.action: got "nope"; allowed is one of/],
-    [["--scenario", "nope"], /scenario: got "nope"; allowed is one of calm, busy-evening/],
+    [["--fault", "504"], /faults\[0\]\.action: got "504"; allowed is one of .*Write for example "504_html"/],
+    [["--scenario", "bsy-evening"], /scenario: got "bsy-evening"; .*Write for example "busy-evening"/],
+    [["--personality", "opnai"], /--personality: got "opnai"; .*Write for example "openai"/],
     [["--scenario", "./nope.json"], /cannot read \.\/nope\.json/],
     [["--scenario", noJson], /broken\.json is not JSON/],
     [["--scenario", noScenario], /wrong\.json\.name: got undefined/],

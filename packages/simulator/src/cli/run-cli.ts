@@ -1,7 +1,9 @@
 import { SimulatorConfigError } from "../checks.ts";
+import type { SimulatorOptions } from "../options.ts";
+import { loadScenario } from "../scenario/catalogue.ts";
 import { startSimulator, type Simulator } from "../simulator.ts";
 import { readArguments } from "./arguments.ts";
-import { helpText } from "./help.ts";
+import { helpText, listText, meantFor } from "./help.ts";
 
 /** The outside world of the command. */
 export interface CliHost {
@@ -15,14 +17,16 @@ export interface CliHost {
 /** Runs the command. Resolves with the simulator once it listens, or with nothing when it has already exited. */
 export async function runCli(argv: readonly string[], host: CliHost): Promise<Simulator | undefined> {
   let simulator: Simulator;
+  let options: SimulatorOptions;
   try {
     const command = readArguments(argv);
-    if (command.kind === "help") {
-      host.out(helpText());
+    if (command.kind !== "start") {
+      host.out(command.kind === "help" ? helpText() : listText());
       host.exit(0);
       return undefined;
     }
-    simulator = await startSimulator(command.options);
+    ({ options } = command);
+    simulator = await startSimulator(options);
   } catch (error) {
     if (!(error instanceof SimulatorConfigError)) throw error;
     host.error(`breakwater-simulator: ${error.message}\n`);
@@ -30,17 +34,32 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<Si
     return undefined;
   }
   host.onStop(() => void simulator.close().then(() => host.exit(0)));
-  host.out(greeting(simulator));
+  host.out(greeting(simulator, options));
   return simulator;
 }
 
-function greeting({ url, key, state }: Simulator): string {
-  const { scenario, seed, timeScale } = state();
-  return `DeepSeek simulator on ${url} (key ${key}, seed ${seed}, time scale ${timeScale}, scenario ${scenario ?? "none"})
+function greeting({ url, key, state }: Simulator, { scenario }: SimulatorOptions): string {
+  const { seed, timeScale, personality } = state();
+  const played = typeof scenario === "string" ? loadScenario(scenario) : scenario;
+  const lines = [
+    ["url", `${url} (the base URL of your client)`],
+    ["page", `${url}/__sim (slots, queue, faults and attempts as they happen)`],
+    ["key", key],
+    ["plays", `${personality}, seed ${seed}, time scale ${timeScale}`],
+    ...(played === undefined
+      ? []
+      : [
+          ["scenario", `${played.name}: ${played.summary ?? played.note ?? ""}`],
+          ["meant for", meantFor(played)],
+        ]),
+  ];
+  return `DeepSeek simulator
+
+${lines.map(([name, text]) => `  ${(name ?? "").padEnd(11)}${text}`).join("\n")}
 
   curl -N ${url}/chat/completions -H 'authorization: Bearer ${key}' -H 'content-type: application/json' \\
     -d '{"model":"deepseek-flash","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
 
-State: ${url}/__sim/state   Attempts: ${url}/__sim/requests   End: Ctrl-C
+End with Ctrl-C.
 `;
 }

@@ -1,4 +1,5 @@
 import { checkNumber, checkText, refuse } from "../checks.ts";
+import { nearest } from "../nearest.ts";
 import type { Rng } from "../rng.ts";
 import { faultNames, faultTable } from "./catalogue.ts";
 import type { Plan } from "./fault.ts";
@@ -44,7 +45,8 @@ export function checkAction(path: string, action: unknown): CheckedAction & { pr
 
 function checkNamed(path: string, name: string, params: Readonly<Record<string, unknown>>): CheckedAction {
   const definition = Object.hasOwn(faultTable, name) ? faultTable[name] : undefined;
-  if (definition === undefined) refuse(path, name, `one of ${faultNames.join(", ")}`, '"503"');
+  if (definition === undefined)
+    refuse(path, name, `one of ${faultNames.join(", ")}`, `"${nearest(name, faultNames)}"`);
   return { name, params: checkParams(name, params, definition.params) };
 }
 

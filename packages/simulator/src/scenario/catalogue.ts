@@ -1,4 +1,5 @@
 import { refuse } from "../checks.ts";
+import { nearest } from "../nearest.ts";
 import { isr3pct, keepaliveParser, resume, stall5pct, truncate2pct } from "./canned/broken-streams.ts";
 import { busyEvening } from "./canned/busy-evening.ts";
 import { calm } from "./canned/calm.ts";
@@ -78,6 +79,11 @@ export const scenarioNames: readonly ScenarioName[] = Object.keys(scenarios) as 
  */
 export function loadScenario(name: string): Scenario {
   if (!Object.hasOwn(scenarios, name))
-    refuse("scenario", name, `one of ${scenarioNames.join(", ")}, or a scenario object`, '"calm"');
+    refuse(
+      "scenario",
+      name,
+      `one of ${scenarioNames.join(", ")}, or a scenario object`,
+      `"${nearest(name, scenarioNames)}"`,
+    );
   return scenarios[name as ScenarioName];
 }

@@ -1,4 +1,5 @@
 import { refuse } from "../checks.ts";
+import { nearest } from "../nearest.ts";
 import type { AnswerHead } from "./completion.ts";
 import type { ErrorFields, ErrorReply } from "./errors.ts";
 
@@ -89,7 +90,10 @@ export const personalities: readonly Personality[] = Object.keys(dialects) as Pe
 
 export function checkPersonality(value: unknown, path = "personality"): Personality {
   const found = personalities.find((personality) => personality === value);
-  return found ?? refuse(path, value, `one of ${personalities.join(", ")}`, '"openrouter"');
+  return (
+    found ??
+    refuse(path, value, `one of ${personalities.join(", ")}`, `"${nearest(String(value), personalities)}"`)
+  );
 }
 
 /** The error as the host says it. Pages of the edge, and what a rule wrote itself, stay as they are. */
