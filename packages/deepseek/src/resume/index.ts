@@ -16,6 +16,8 @@ import {
 
 import { usageOf } from "../chunk.ts";
 import { costOf } from "../cost.ts";
+import { editMembers } from "../json-members.ts";
+import { rememberWire, wireOf } from "../raw.ts";
 import { type ChatAnswer, type ChatRequest, isStream } from "../types.ts";
 import { canContinue, continuationOf, type Delivered } from "./continuation.ts";
 import { checkContinues } from "./continues.ts";
@@ -122,7 +124,7 @@ function splice(
       if (call.aborted || call.ended) return undefined;
       if (events.listening) events.emit({ type: "stream-resume", policy: name, resume: resumed, callId: id });
       attempt = call.fork({
-        request: continuationOf(request, delivered),
+        request: asWritten(continuationOf(request, delivered), request),
         attempt: resumed + 1,
         carried: true,
       });
@@ -148,6 +150,19 @@ function splice(
   // The upstream has marked the tokens when it read them.
   const { stream, end } = relay(source, call, { progress: () => false, complete: () => source.complete });
   return answered(stream, meta, end);
+}
+
+/** What came in over HTTP goes out in its own words, but for what has changed: numbers are not written anew. */
+function asWritten(continuation: ChatRequest, original: ChatRequest): ChatRequest {
+  const wire = wireOf(original);
+  if (wire === undefined) return continuation;
+  const { max_tokens: limit, messages } = continuation;
+  const changes = { messages, ...(typeof limit === "number" && { max_tokens: limit }) };
+  rememberWire(continuation, {
+    body: editMembers(wire.body, changes),
+    ...(wire.headers !== undefined && { headers: wire.headers }),
+  });
+  return continuation;
 }
 
 /** What broke a stream and may not break its rest: not an empty account, not a clock that bounds the whole. */
