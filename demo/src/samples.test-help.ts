@@ -38,6 +38,9 @@ export function attempt(scope: string, outcome: Attempt["outcome"], tokensGenera
     bytes: 0,
     status: 200,
     outcome,
+    cacheHitTokens: 0,
     billedUsd: 0,
+    billedNanoUsd: "0",
+    tier: "offpeak",
   };
 }

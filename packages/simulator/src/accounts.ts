@@ -1,4 +1,5 @@
 import { checkFields, checkNumber, checkText, refuse } from "./checks.ts";
+import { toNanoUsd, toUsd } from "./money.ts";
 
 /** An account: several keys share its balance and its concurrency. */
 export interface AccountOptions {
@@ -8,6 +9,8 @@ export interface AccountOptions {
   keys?: readonly string[];
   /** US dollars; at 0 or below every completion answers 402. @default 1000 */
   balanceUsd?: number;
+  /** The part of the balance that was given away and not paid for. It is spent first. @default 0 */
+  grantedUsd?: number;
   /** Requests in flight per model, or one number for each model. @default 2500 (500 for deepseek-v4-pro) */
   concurrency?: number | Readonly<Record<string, number>>;
   /**
@@ -15,10 +18,15 @@ export interface AccountOptions {
    * above `concurrency`. The 429 then says "based on your remaining balance". Off when not given.
    */
   balanceScaling?: { perUsd: number; minLimit: number };
+  /** Requests in flight per `user_id`, as accounts with a raised quota have it. Off when not given. */
+  userConcurrency?: number;
 }
 
 /** What can be changed of an account while it lives. */
-export type AccountChange = Pick<AccountOptions, "balanceUsd" | "concurrency" | "balanceScaling">;
+export type AccountChange = Pick<
+  AccountOptions,
+  "balanceUsd" | "grantedUsd" | "concurrency" | "balanceScaling" | "userConcurrency"
+>;
 
 /** The limits of an account that a scenario may have a say on. */
 export type AccountLimits = Pick<AccountOptions, "concurrency" | "balanceScaling">;
@@ -27,6 +35,10 @@ export type AccountLimits = Pick<AccountOptions, "concurrency" | "balanceScaling
 export interface AccountState {
   readonly id: string;
   readonly balanceUsd: number;
+  /** The same to the billionth, as a whole number. */
+  readonly balanceNanoUsd: string;
+  /** The part of it that was granted. */
+  readonly grantedUsd: number;
   /** Requests in flight now, per model that was ever asked for. */
   readonly inFlight: Readonly<Record<string, number>>;
   readonly maxInFlight: Readonly<Record<string, number>>;
@@ -38,15 +50,21 @@ export interface Account {
   readonly id: string;
   readonly keys: readonly string[];
   readonly balanceUsd: number;
+  /** What is left, in billionths of a dollar; the granted part is never below zero, the other may be. */
+  balance(): { granted: bigint; toppedUp: bigint };
   inFlight(model: string): number;
   limit(model: string): { limit: number; byBalance: boolean };
-  /** Counts a request of the model in; the function counts it out, once. */
-  begin(model: string): () => void;
-  charge(usd: number): void;
+  inFlightOf(userId: string): number;
+  /** Of every `user_id`; `Infinity` when nothing is said. */
+  readonly userLimit: number;
+  /** Counts a request of the model, and of the user, in; the function counts it out, once. */
+  begin(model: string, userId: string | undefined): () => void;
+  charge(nanoUsd: bigint): void;
   change(change: AccountChange): void;
   state(): AccountState;
 }
 
+const atLeastZero = (amount: bigint): bigint => (amount > 0n ? amount : 0n);
 const defaultConcurrency: Readonly<Record<string, number>> = { "deepseek-v4-pro": 500 };
 const otherwise = 2500;
 
@@ -56,8 +74,16 @@ export function createAccount(
   override: () => AccountLimits,
 ): Account {
   const counts = new Map<string, { now: number; max: number }>();
-  let balanceUsd = options.balanceUsd ?? 1000;
-  let { concurrency, balanceScaling } = options;
+  // Only those who wait for something: it holds no more than the requests in flight.
+  const users = new Map<string, number>();
+  let balance = toNanoUsd(options.balanceUsd ?? 1000);
+  let granted = grantOf(options.grantedUsd);
+  let { concurrency, balanceScaling, userConcurrency } = options;
+
+  function grantOf(usd = 0): bigint {
+    const nano = toNanoUsd(usd);
+    return nano < balance ? nano : atLeastZero(balance);
+  }
 
   function configured(model: string): number {
     for (const source of [override().concurrency, concurrency, defaultConcurrency]) {
@@ -71,7 +97,7 @@ export function createAccount(
     const full = configured(model);
     const scaling = override().balanceScaling ?? balanceScaling;
     if (scaling === undefined) return { limit: full, byBalance: false };
-    const scaled = Math.max(scaling.minLimit, Math.floor(balanceUsd * scaling.perUsd));
+    const scaled = Math.max(scaling.minLimit, Math.floor(toUsd(balance) * scaling.perUsd));
     return { limit: Math.min(full, scaled), byBalance: scaled < full };
   }
 
@@ -84,32 +110,52 @@ export function createAccount(
     id: options.id,
     keys: options.keys,
     get balanceUsd() {
-      return balanceUsd;
+      return toUsd(balance);
     },
+    get userLimit() {
+      return userConcurrency ?? Infinity;
+    },
+    balance: () => ({ granted, toppedUp: balance - granted }),
+    inFlightOf: (userId) => users.get(userId) ?? 0,
     inFlight: (model) => counts.get(model)?.now ?? 0,
     limit,
-    begin(model) {
+    begin(model, userId) {
       const count = counts.get(model) ?? { now: 0, max: 0 };
       counts.set(model, count);
       count.now += 1;
       count.max = Math.max(count.max, count.now);
+      if (userId !== undefined) users.set(userId, (users.get(userId) ?? 0) + 1);
       let counted = true;
       return () => {
-        if (counted) count.now -= 1;
+        if (!counted) return;
         counted = false;
+        count.now -= 1;
+        if (userId === undefined) return;
+        const others = (users.get(userId) ?? 1) - 1;
+        if (others > 0) users.set(userId, others);
+        else users.delete(userId);
       };
     },
-    charge(usd) {
-      balanceUsd -= usd;
+    charge(nanoUsd) {
+      balance -= nanoUsd;
+      granted = atLeastZero(granted - nanoUsd);
     },
     change(change) {
-      if (change.balanceUsd !== undefined) balanceUsd = change.balanceUsd;
+      if (change.balanceUsd !== undefined) {
+        balance = toNanoUsd(change.balanceUsd);
+        // What is added was paid for; what is taken away leaves no more granted than there is.
+        granted = granted < balance ? granted : atLeastZero(balance);
+      }
+      if (change.grantedUsd !== undefined) granted = grantOf(change.grantedUsd);
+      if (change.userConcurrency !== undefined) userConcurrency = change.userConcurrency;
       if (change.concurrency !== undefined) concurrency = change.concurrency;
       if (change.balanceScaling !== undefined) balanceScaling = change.balanceScaling;
     },
     state: () => ({
       id: options.id,
-      balanceUsd,
+      balanceUsd: toUsd(balance),
+      balanceNanoUsd: String(balance),
+      grantedUsd: toUsd(granted),
       inFlight: perModel((count) => count.now),
       maxInFlight: perModel((count) => count.max),
       limit: perModel((_, model) => limit(model).limit),
@@ -127,7 +173,7 @@ export function checkConcurrency(path: string, value: unknown): number | Record<
   );
 }
 
-const changeable = ["balanceUsd", "concurrency", "balanceScaling"] as const;
+const changeable = ["balanceUsd", "grantedUsd", "concurrency", "balanceScaling", "userConcurrency"] as const;
 
 export function checkAccountChange(path: string, value: unknown): AccountChange {
   return checkChange(path, checkFields(path, value, changeable));
@@ -137,6 +183,16 @@ function checkChange(path: string, given: Record<string, unknown>): AccountChang
   const change: AccountChange = {};
   if (given["balanceUsd"] !== undefined) {
     change.balanceUsd = checkNumber(`${path}.balanceUsd`, given["balanceUsd"], { example: "10" });
+  }
+  if (given["grantedUsd"] !== undefined) {
+    change.grantedUsd = checkNumber(`${path}.grantedUsd`, given["grantedUsd"], { min: 0, example: "5" });
+  }
+  if (given["userConcurrency"] !== undefined) {
+    change.userConcurrency = checkNumber(`${path}.userConcurrency`, given["userConcurrency"], {
+      min: 0,
+      integer: true,
+      example: "2",
+    });
   }
   if (given["concurrency"] !== undefined) {
     change.concurrency = checkConcurrency(`${path}.concurrency`, given["concurrency"]);

@@ -1,3 +1,6 @@
+import { toUsd } from "./money.ts";
+import type { Tier } from "./prices.ts";
+
 /** How an attempt ended. `faulted`: a fault took the whole and correct answer away; `rejected`: it got an error status. */
 export type AttemptOutcome = "completed" | "faulted" | "client_closed" | "queue_timeout" | "rejected";
 
@@ -36,7 +39,13 @@ export interface Attempt {
   readonly fault?: string;
   readonly outcome: AttemptOutcome;
   readonly finish?: string;
+  /** Tokens of the prompt that were in the context cache, and billed as such. */
+  readonly cacheHitTokens: number;
   readonly billedUsd: number;
+  /** The same in billionths of a dollar, a whole number. */
+  readonly billedNanoUsd: string;
+  /** The price that held. */
+  readonly tier: Tier;
 }
 
 /** Sums over all attempts that have ended, also those that the log has forgotten. */
@@ -47,6 +56,8 @@ export interface AttemptTotals {
   /** Tokens that were computed for attempts that did not complete. */
   readonly tokensWasted: number;
   readonly billedUsd: number;
+  /** The same in billionths of a dollar, a whole number. */
+  readonly billedNanoUsd: string;
 }
 
 /** A bounded log: the oldest attempts fall out. Attempts enter when they end. */
@@ -63,6 +74,7 @@ export function createAttemptLog(limit: number): AttemptLog {
   let next = 0;
   let seq = 0;
   let totals = emptyTotals();
+  let billed = 0n;
 
   return {
     add(ended) {
@@ -74,7 +86,7 @@ export function createAttemptLog(limit: number): AttemptLog {
       totals.outcomes[attempt.outcome] += 1;
       totals.tokensGenerated += attempt.tokensGenerated;
       if (attempt.outcome !== "completed") totals.tokensWasted += attempt.tokensGenerated;
-      totals.billedUsd += attempt.billedUsd;
+      billed += BigInt(attempt.billedNanoUsd);
     },
     read({ since = 0, scope } = {}) {
       const ordered = ring.length < limit ? ring : [...ring.slice(next), ...ring.slice(0, next)];
@@ -82,12 +94,18 @@ export function createAttemptLog(limit: number): AttemptLog {
         (attempt) => attempt.seq > since && (scope === undefined || attempt.scope === scope),
       );
     },
-    totals: () => ({ ...totals, outcomes: { ...totals.outcomes } }),
+    totals: () => ({
+      ...totals,
+      outcomes: { ...totals.outcomes },
+      billedUsd: toUsd(billed),
+      billedNanoUsd: String(billed),
+    }),
     clear() {
       ring = [];
       next = 0;
       seq = 0;
       totals = emptyTotals();
+      billed = 0n;
     },
   };
 }
@@ -98,6 +116,5 @@ function emptyTotals() {
     outcomes: { completed: 0, faulted: 0, client_closed: 0, queue_timeout: 0, rejected: 0 },
     tokensGenerated: 0,
     tokensWasted: 0,
-    billedUsd: 0,
-  } satisfies AttemptTotals;
+  } satisfies Omit<AttemptTotals, "billedUsd" | "billedNanoUsd">;
 }

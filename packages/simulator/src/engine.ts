@@ -1,10 +1,12 @@
 import { createAccount, type Account, type AccountState } from "./accounts.ts";
 import { createAttemptLog, type AttemptTotals } from "./attempt-log.ts";
+import { createCalendar, type Calendar } from "./calendar.ts";
 import type { Capacity } from "./capacity.ts";
 import { createContextCache } from "./chat/context-cache.ts";
 import { createManualClock, createRealClock, type ManualClock } from "./clock.ts";
 import { createRule, type ActiveRule, type FaultRule } from "./faults/rules.ts";
 import type { Settings } from "./options.ts";
+import { costOf, priceAt, tierAt, type Tier } from "./prices.ts";
 import { createReplica } from "./replica.ts";
 import { playScenario, type ScenarioPlayer } from "./scenario/player.ts";
 import type { Scenario } from "./scenario/scenario.ts";
@@ -18,6 +20,10 @@ export interface SimulatorState {
   readonly timeScale: number;
   /** Simulated milliseconds since the start, or since the last reset. */
   readonly nowMs: number;
+  /** The moment of the simulated calendar, ISO and UTC. */
+  readonly utc: string;
+  /** The price that holds now. */
+  readonly tier: Tier;
   /** The host that is played. */
   readonly personality: Personality;
   readonly scenario: string | null;
@@ -45,6 +51,7 @@ export interface SimulatorState {
 export interface Engine extends World {
   /** The clock, when it is one that must be advanced. */
   readonly manual: ManualClock | undefined;
+  readonly calendar: Calendar;
   addFaults(rules: readonly unknown[]): string[];
   removeFault(id: string): boolean;
   clearFaults(): void;
@@ -63,6 +70,8 @@ const maximumScopes = 200_000;
 export function createEngine(settings: Settings, timeScale: number): Engine {
   const manual = settings.clock === "manual" ? createManualClock({ stepMs: settings.tickMs }) : undefined;
   const clock = manual ?? createRealClock({ scale: timeScale, tickMs: settings.tickMs });
+  const calendar = createCalendar(clock, settings.now);
+  const { peak } = settings.prices;
   const log = createAttemptLog(settings.attemptLogSize);
   const live: World["live"] = new Set();
   const counts = new Map<string, number>();
@@ -100,6 +109,15 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
     models: new Map(settings.models.map((model) => [model.id, model])),
     text: settings.text,
     cache: createContextCache(settings.contextCache),
+    createdBase: Math.floor(settings.now / 1000),
+    calendar,
+    tier: () => tierAt(peak, calendar.now()),
+    billOf(model, tReceived, tokens) {
+      const at = peak.decidedBy === "arrival" ? calendar.at(tReceived) : calendar.now();
+      const tier = tierAt(peak, at);
+      const price = model.price ?? priceAt(settings.prices.models[model.id] ?? [], at, tier);
+      return { nanoUsd: costOf(price, tokens), tier };
+    },
     capacity: () => capacity,
     dialect: () => dialects[player?.personality() ?? personality],
     identify,
@@ -153,6 +171,8 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
       seed: settings.seed,
       timeScale: clock.scale,
       nowMs: clock.now(),
+      utc: new Date(calendar.now()).toISOString(),
+      tier: engine.tier(),
       personality: player?.personality() ?? personality,
       scenario: player?.scenario.name ?? null,
       scenarioMs: player?.elapsed() ?? null,

@@ -7,7 +7,15 @@ export type { AccountChange, AccountOptions, AccountState } from "./accounts.ts"
 export type { Attempt, AttemptOutcome, AttemptTotals } from "./attempt-log.ts";
 export { defaultCapacity, type Capacity } from "./capacity.ts";
 export type { ContextCacheOptions } from "./chat/context-cache.ts";
-export { defaultModels, type Model, type Price } from "./models.ts";
+export { defaultModels, type Model } from "./models.ts";
+export {
+  defaultPrices,
+  type PeakHours,
+  type Price,
+  type PriceEntry,
+  type PriceTable,
+  type Tier,
+} from "./prices.ts";
 
 export type { FaultAction } from "./faults/action.ts";
 export { faultNames, faults, type FaultInfo, type FaultParam } from "./faults/catalogue.ts";

@@ -1,9 +1,4 @@
-/** What a model costs, US dollars per million tokens. */
-export interface Price {
-  cacheHit: number;
-  cacheMiss: number;
-  output: number;
-}
+import type { Price } from "./prices.ts";
 
 /** A model of the simulated host. Replace the table to follow DeepSeek's next change, or to play another host. */
 export interface Model {
@@ -14,7 +9,8 @@ export interface Model {
   maxOutputTokens: number;
   /** Speed of one stream on an idle machine. */
   tokensPerSecond: number;
-  price: Price;
+  /** A price that never changes. Without it the option `prices` must know the model. */
+  price?: Price;
   /** Served, but not listed by `GET /models`. @default false */
   unlisted?: boolean;
 }
@@ -24,12 +20,11 @@ const flash = {
   maxOutputTokens: 393_216,
   // Measured medians of single streams lie at 216-245.
   tokensPerSecond: 230,
-  price: { cacheHit: 0.003, cacheMiss: 0.15, output: 0.6 },
 };
 
 /**
- * The models as of November 2026, at off-peak prices. `deepseek-chat` and `deepseek-reasoner` are retired and answer
- * 400 "Model Not Exist", as the real API does.
+ * The models as of November 2026; `defaultPrices` has what they cost. `deepseek-chat` and `deepseek-reasoner` are
+ * retired and answer 400 "Model Not Exist", as the real API does.
  */
 export const defaultModels: readonly Model[] = [
   { id: "deepseek-flash", ...flash },
@@ -38,7 +33,6 @@ export const defaultModels: readonly Model[] = [
     contextWindow: 1_048_576,
     maxOutputTokens: 393_216,
     tokensPerSecond: 110,
-    price: { cacheHit: 0.022, cacheMiss: 0.66, output: 1.98 },
   },
   { id: "deepseek-v4-flash", ...flash, unlisted: true },
   { id: "deepseek-v4-flash-vision-exp", ...flash, unlisted: true },

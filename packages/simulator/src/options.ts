@@ -1,9 +1,12 @@
 import { checkAccounts, type AccountOptions } from "./accounts.ts";
+import { checkMoment } from "./calendar.ts";
 import { checkCapacity, defaultCapacity, type Capacity } from "./capacity.ts";
 import { checkContextCache, type ContextCacheOptions } from "./chat/context-cache.ts";
 import { checkFields, checkNumber, checkText, refuse } from "./checks.ts";
 import { createRule, type FaultRule } from "./faults/rules.ts";
 import { defaultModels, type Model } from "./models.ts";
+import { checkPrice, checkPrices } from "./price-checks.ts";
+import { defaultPrices, type PriceTable } from "./prices.ts";
 import { loadScenario } from "./scenario/catalogue.ts";
 import { checkScenario, type Scenario } from "./scenario/scenario.ts";
 import type { TextSettings } from "./text/answer.ts";
@@ -40,6 +43,13 @@ export interface SimulatorOptions {
   requireKey?: boolean;
   /** Models that the host serves. @default DeepSeek's of November 2026 */
   models?: readonly Model[];
+  /** What models cost, and when. @default DeepSeek's prices from April 2026 on, with their peak hours */
+  prices?: PriceTable;
+  /**
+   * The moment at which the simulated calendar starts, which decides the price: an ISO moment with its zone, such as
+   * `2026-11-23T00:59:00Z`. It goes on with the simulator's clock. @default "2026-11-18T11:06:40Z", a Wednesday off peak
+   */
+  now?: string;
   /** What answers are made of, and how long they are. */
   text?: TextSettings;
   /** The host to play: DeepSeek, or one that serves its models in other words. @default "deepseek" */
@@ -65,6 +75,9 @@ export interface Settings {
   readonly accounts: ReturnType<typeof checkAccounts>;
   readonly requireKey: boolean;
   readonly models: readonly Model[];
+  readonly prices: PriceTable;
+  /** Milliseconds since 1970. */
+  readonly now: number;
   readonly text: TextSettings;
   readonly personality: Personality;
   readonly contextCache: Required<ContextCacheOptions>;
@@ -84,6 +97,8 @@ const names: readonly (keyof SimulatorOptions)[] = [
   "accounts",
   "requireKey",
   "models",
+  "prices",
+  "now",
   "text",
   "personality",
   "contextCache",
@@ -141,6 +156,8 @@ export function checkOptions(options: SimulatorOptions): Settings {
     accounts: checkAccounts(options.accounts ?? [{}]),
     requireKey,
     models: checkModels(models),
+    prices: checkPrices(options.prices ?? defaultPrices, models),
+    now: checkMoment("now", options.now ?? "2026-11-18T11:06:40Z"),
     text: checkTextSettings(options.text ?? {}),
     personality: checkPersonality(options.personality ?? "deepseek"),
     contextCache: checkContextCache(options.contextCache),
@@ -192,13 +209,7 @@ function checkModels(models: unknown): readonly Model[] {
       checkNumber(`${path}.${name}`, given[name], { min: 1, integer: true, example: "65536" });
     }
     checkNumber(`${path}.tokensPerSecond`, given["tokensPerSecond"], { min: 0, above: true, example: "100" });
-    const price = checkFields(`${path}.price`, given["price"], ["cacheHit", "cacheMiss", "output"]);
-    for (const name of ["cacheHit", "cacheMiss", "output"]) {
-      checkNumber(`${path}.price.${name}`, price[name], {
-        min: 0,
-        example: "0.6 (US dollars per million tokens)",
-      });
-    }
+    if (given["price"] !== undefined) checkPrice(`${path}.price`, given["price"]);
   }
   return models;
 }

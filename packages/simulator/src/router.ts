@@ -3,6 +3,7 @@ import { serveControl, type ControlTarget } from "./control/control.ts";
 import { createExchange } from "./exchange.ts";
 import { planOf } from "./faults/action.ts";
 import { takeOver } from "./faults/take-over.ts";
+import { inCents } from "./money.ts";
 import { createRng, type Rng } from "./rng.ts";
 import type { Answering, IncomingCall, Sink } from "./sink/sink.ts";
 import { keyInvalid, keyMissing, noSuchPlace, notFound, type ErrorReply } from "./wire/errors.ts";
@@ -49,10 +50,14 @@ function serveGet(world: World, call: IncomingCall, path: string, sink: Sink): v
       .map((model) => ({ id: model.id, object: "model", owned_by: "deepseek" }));
     return reply(world, call, sink, json({ object: "list", data }));
   }
-  const balance = account.balanceUsd;
-  const amount = Math.max(0, balance).toFixed(2);
-  const info = { currency: "USD", total_balance: amount, granted_balance: "0.00", topped_up_balance: amount };
-  return reply(world, call, sink, json({ is_available: balance > 0, balance_infos: [info] }));
+  const { granted, toppedUp } = account.balance();
+  const info = {
+    currency: "USD",
+    total_balance: inCents(granted + toppedUp),
+    granted_balance: inCents(granted),
+    topped_up_balance: inCents(toppedUp),
+  };
+  return reply(world, call, sink, json({ is_available: granted + toppedUp > 0n, balance_infos: [info] }));
 }
 
 /** Lets a rule that names this path answer. Such requests are small: only faults that answer at once concern them. */

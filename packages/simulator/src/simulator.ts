@@ -1,5 +1,6 @@
 import { checkAccountChange, type AccountChange } from "./accounts.ts";
 import type { Attempt } from "./attempt-log.ts";
+import { checkMoment } from "./calendar.ts";
 import { checkCapacity, type Capacity } from "./capacity.ts";
 import { checkFields, checkNumber, refuse } from "./checks.ts";
 import { createEngine, type SimulatorState } from "./engine.ts";
@@ -53,6 +54,8 @@ export interface Simulator {
   playScenario(scenario: Scenario | string | null): void;
   configure(change: ConfigChange): void;
   changeAccount(id: string, change: AccountChange): void;
+  /** Makes it this moment in the simulated calendar, which decides the price; the clock and its timers do not move. */
+  setNow(moment: string): void;
   /**
    * Back to the state right after the start: time 0, the options as given (with another seed, if you like), an empty
    * log. Open connections are broken.
@@ -115,6 +118,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       if (account === undefined) refuse("account", id, `one of ${ids.join(", ")}`, `"${ids[0]}"`);
       account.change(checkAccountChange(`accounts.${id}`, change));
     },
+    setNow: (moment: string) => engine.calendar.setNow(checkMoment("now", moment)),
     reset(change: { seed?: number } = {}) {
       checkFields("reset", change, ["seed"]);
       if (change.seed !== undefined) seed = checkSeed(change.seed);

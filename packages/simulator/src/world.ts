@@ -6,6 +6,7 @@ import type { Clock } from "./clock.ts";
 import type { CheckedAction } from "./faults/action.ts";
 import type { RuleFacts } from "./faults/rules.ts";
 import type { Model } from "./models.ts";
+import type { PaidTokens, Tier } from "./prices.ts";
 import type { Replica } from "./replica.ts";
 import type { Rng } from "./rng.ts";
 import type { TextSettings } from "./text/answer.ts";
@@ -16,6 +17,12 @@ export type Identity =
   | { account: Account; keyTail: string }
   | { key: "missing" }
   | { key: "invalid"; given: string };
+
+/** What a request costs, and at which price. */
+export interface Bill {
+  readonly nanoUsd: bigint;
+  readonly tier: Tier;
+}
 
 /** Everything that requests share. */
 export interface World {
@@ -30,6 +37,12 @@ export interface World {
   readonly live: Set<{ abandon(): void }>;
   /** The limits in force now. */
   capacity(): Capacity;
+  /** What a request that came at this time of the clock and ends now costs. */
+  billOf(model: Model, tReceived: number, tokens: PaidTokens): Bill;
+  /** The price that holds now. */
+  tier(): Tier;
+  /** What `created` counts from: not the time of day, because bytes must not depend on when a test runs. */
+  readonly createdBase: number;
   /** The host that is played now. */
   dialect(): Dialect;
   identify(authorization: string | undefined): Identity;

@@ -4,13 +4,14 @@ import type { Alarm } from "../clock.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Plan } from "../faults/fault.ts";
 import type { Model } from "../models.ts";
+import { toUsd } from "../money.ts";
 import type { Place } from "../replica.ts";
 import type { ChatRequest, FimRequest } from "../request/types.ts";
 import type { Rng } from "../rng.ts";
 import type { Answer } from "../text/answer.ts";
 import type { AnswerHead } from "../wire/completion.ts";
 import type { Dialect } from "../wire/dialects.ts";
-import type { World } from "../world.ts";
+import type { Bill, World } from "../world.ts";
 
 /** What is known of a request before it is served, and goes into the attempt log as it is. */
 export interface Identification {
@@ -99,14 +100,16 @@ export function startRun(
     run.place?.leave();
   }
 
-  function bill(): number {
+  function charge(): Bill {
+    const bill = world.billOf(order.model, run.tReceived, {
+      hit: run.cacheHitTokens,
+      miss: order.promptTokens - run.cacheHitTokens,
+      output: run.tokensGenerated,
+    });
     // Nothing is billed before the computing began.
-    if (run.tStarted === undefined) return 0;
-    const { price } = order.model;
-    const usd =
-      (identification.promptTokens * price.cacheMiss + run.tokensGenerated * price.output) / 1_000_000;
-    order.account.charge(usd);
-    return usd;
+    if (run.tStarted === undefined) return { ...bill, nanoUsd: 0n };
+    order.account.charge(bill.nanoUsd);
+    return bill;
   }
 
   const run: Run = {
@@ -136,6 +139,7 @@ export function startRun(
       if (lag > 0) world.clock.after(lag, release);
       else release();
       const { tQueued, tStarted, tFirstToken, finish } = run;
+      const { nanoUsd, tier } = charge();
       world.log.add({
         ...identification,
         ...(tQueued === undefined ? {} : { tQueued }),
@@ -149,7 +153,10 @@ export function startRun(
         status: exchange.status,
         outcome,
         ...(finish === undefined ? {} : { finish }),
-        billedUsd: bill(),
+        cacheHitTokens: run.cacheHitTokens,
+        billedUsd: toUsd(nanoUsd),
+        billedNanoUsd: String(nanoUsd),
+        tier,
       });
     },
     clientGone() {

@@ -17,14 +17,12 @@ import {
   simulatorMistake,
   tooLarge,
   unsupportedMediaType,
+  userConcurrencyExceeded,
   type ErrorReply,
 } from "../wire/errors.ts";
 import type { World } from "../world.ts";
 import { startRun, type Identification, type Run } from "./run.ts";
 import { queueUp } from "./wait.ts";
-
-/** Answers `created` with the start of a fixed day: bytes must not depend on when a test runs. */
-const createdBase = 1_795_000_000;
 
 /**
  * Serves `POST /chat/completions`, and below `/beta`, where an answer may continue a prefix, also `/completions`. The
@@ -76,7 +74,10 @@ export function serveCompletion(
       bytes: exchange.bytes,
       status: exchange.status,
       outcome: "rejected",
+      cacheHitTokens: 0,
       billedUsd: 0,
+      billedNanoUsd: "0",
+      tier: world.tier(),
     });
   }
 
@@ -107,14 +108,17 @@ export function serveCompletion(
   const { limit, byBalance } = account.limit(model.id);
   const current = account.inFlight(model.id) + 1;
   if (current > limit) return reject(concurrencyExceeded(current, limit, byBalance));
-  const release = account.begin(model.id);
+  const user = request.user_id ?? undefined;
+  if (user !== undefined && account.inFlightOf(user) >= account.userLimit)
+    return reject(userConcurrencyExceeded(account.inFlightOf(user) + 1, account.userLimit));
+  const release = account.begin(model.id, user);
 
   const facts = {
     path,
     method: call.method,
     model: request.model,
     account: account.id,
-    userId: request.user_id ?? undefined,
+    userId: user,
     stream: streaming,
     headers: call.headers,
     scope,
@@ -142,7 +146,7 @@ export function serveCompletion(
     groups: rngFor("groups"),
     head: {
       id: ids.uuid(),
-      created: createdBase + count,
+      created: world.createdBase + count,
       model: plan.model ?? request.model,
       fingerprint: `fp_${createRng(world.seed, model.id, "fingerprint").hex(10)}_prod0820_fp8_kvcache`,
       callIds: callIdsOf(answer, rngFor),
