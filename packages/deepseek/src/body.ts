@@ -8,11 +8,26 @@ import type { ChatRequest } from "./types.ts";
 /** JSON texts of requests, by call: attempts of one call share its meta, and a request may change between two calls. */
 const texts = new WeakMap<Meta, Map<ChatRequest, string>>();
 
-/** The body for this host: written once per call, and in later attempts the same text but for what the host wants otherwise. */
-export function bodyFor(request: ChatRequest, meta: Meta, profile: HostProfile): string {
+/**
+ * The body for this host: written once per call, and in later attempts the same text but for what the host wants
+ * otherwise. `streaming`: the answer is to come as a stream, also where the caller wants it whole.
+ */
+export function bodyFor(
+  request: ChatRequest,
+  meta: Meta,
+  profile: HostProfile,
+  streaming: boolean = request.stream === true,
+): string {
   const text = textOf(request, meta);
-  const changes = changesFor(request, profile);
+  const streamed = streaming && request.stream !== true ? asStreamed(request) : undefined;
+  const translated = changesFor(request, profile);
+  const changes = streamed === undefined ? translated : { ...translated, ...streamed };
   return changes === undefined ? text : editMembers(text, changes);
+}
+
+/** Nothing but a stream is asked for, and the usage that a whole answer would have. */
+function asStreamed({ stream_options: options }: ChatRequest): Readonly<Record<string, unknown>> {
+  return { stream: true, stream_options: { ...options, include_usage: true } };
 }
 
 function textOf(request: ChatRequest, meta: Meta): string {
@@ -24,7 +39,10 @@ function textOf(request: ChatRequest, meta: Meta): string {
 }
 
 /** The model that this host is asked for. */
-export function modelFor(request: ChatRequest, profile: HostProfile): string {
+export function modelFor(
+  request: Pick<ChatRequest, "model">,
+  profile: Pick<HostProfile, "defaultModel" | "models">,
+): string {
   const wanted = request.model ?? profile.defaultModel ?? "deepseek-flash";
   return profile.models !== undefined && Object.hasOwn(profile.models, wanted)
     ? (profile.models[wanted] as string)

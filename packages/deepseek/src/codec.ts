@@ -1,26 +1,39 @@
 import type { Codec } from "@breakwater/core";
 
+import { includesUsage } from "./as-stream.ts";
+import { assembleChat, type Run } from "./assemble.ts";
 import { progressOf } from "./chunk.ts";
-import { copyOf } from "./raw.ts";
-import type { ChatAnswer, ChatChunk, ChatCompletion } from "./types.ts";
+import { piecesOf } from "./pieces.ts";
+import { copyOf, rawOf } from "./raw.ts";
+import type { ChatAnswer, ChatChunk, ChatCompletion, ChatRequest } from "./types.ts";
 
 const KEPT: ReadonlySet<string> = new Set(["stop", "tool_calls"]);
 
-/** How the cache keeps answers: whole ones as they are, streamed ones as the list of their chunks. */
-export const codec: Codec<ChatAnswer> = {
-  size: (value) => 2 * JSON.stringify(value).length,
+/** How the cache keeps answers: whole, and of streamed ones the lengths of their pieces. */
+export const codec: Codec<ChatAnswer, ChatRequest> = {
+  size: (value) => partsOf(value).reduce((bytes, part) => bytes + 2 * rawOf(part).length, 0),
   /** Only what was finished and holds something: an answer that max_tokens cut is nobody else's answer. */
   storable(value) {
-    let filled = false;
-    const reasons: string[] = [];
-    const parts: readonly (ChatChunk | ChatCompletion)[] = "choices" in value ? [value] : value;
-    for (const choice of parts.flatMap<(ChatChunk | ChatCompletion)["choices"][number]>(
-      (part) => part.choices,
-    )) {
-      if (choice.finish_reason !== null) reasons.push(choice.finish_reason);
-      filled ||= progressOf("message" in choice ? choice.message : choice.delta) !== undefined;
-    }
-    return filled && reasons.length > 0 && reasons.every((reason) => KEPT.has(reason));
+    const { choices } = wholeOf(value);
+    const filled = choices.some(({ message }) => progressOf(message) !== undefined);
+    return filled && choices.every(({ finish_reason: reason }) => KEPT.has(reason));
   },
   copy: (value) => ("choices" in value ? copyOf(value) : value.map((chunk) => copyOf(chunk))),
+  shapes: {
+    streams: (request) => request.stream === true,
+    assemble: assembleChat,
+    pieces: (whole, cuts, request) =>
+      piecesOf(whole, cuts as readonly Run[] | undefined, includesUsage(request)),
+  },
 };
+
+function partsOf(value: ChatCompletion | readonly ChatChunk[]): readonly (ChatChunk | ChatCompletion)[] {
+  return "choices" in value ? [value] : value;
+}
+
+function wholeOf(value: ChatCompletion | readonly ChatChunk[]): ChatCompletion {
+  if ("choices" in value) return value;
+  const assembly = assembleChat();
+  for (const chunk of value) assembly.add(chunk);
+  return assembly.finish().whole;
+}

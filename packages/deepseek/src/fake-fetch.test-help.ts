@@ -136,8 +136,11 @@ export function bench(options: DeepSeekUpstreamOptions = {}, ...policies: readon
 
 export const STREAM = { stream: true } as const;
 
-const chunk = (choice: Record<string, unknown>, more: Record<string, unknown> = {}): string =>
-  `data: ${JSON.stringify({ id: "c1", object: "chat.completion.chunk", created: 1, model: "deepseek-flash", choices: [{ index: 0, ...choice }], ...more })}\n\n`;
+const chunk = (
+  { finish_reason, ...choice }: Record<string, unknown>,
+  more: Record<string, unknown> = {},
+): string =>
+  `data: ${JSON.stringify({ id: "c1", object: "chat.completion.chunk", created: 1, model: "deepseek-flash", choices: [{ index: 0, ...choice, logprobs: null, finish_reason }], ...more })}\n\n`;
 
 /** Pieces of streamed answers, as DeepSeek writes them. */
 export const sse = {

@@ -1,10 +1,12 @@
 import type { Call } from "@breakwater/core";
 
+import { assembleChat } from "./assemble.ts";
 import { hintOf, judgeFinish, progressOf, usageOf } from "./chunk.ts";
 import { brokenFailure, errorFailure, type Failure, type FailureContext } from "./classify.ts";
 import { embeddedFacts, isErrorBody, isRecord } from "./error-body.ts";
 import { rememberRaw } from "./raw.ts";
 import { readText } from "./read-text.ts";
+import type { ChunkSource } from "./stream-source.ts";
 import { transportFailure } from "./transport-failure.ts";
 import type { ChatCompletion } from "./types.ts";
 
@@ -45,6 +47,34 @@ export async function readJsonAnswer(
     );
   }
   return judge(text, call, context);
+}
+
+/**
+ * Reads a whole answer that comes as a stream. Nobody is given anything of it before it is complete, so what breaks in
+ * its middle can be tried again. Throws what the stream throws.
+ */
+export async function readStreamedAnswer(
+  source: ChunkSource,
+  call: Call<unknown>,
+  { maxAnswerBytes }: Pick<JsonRules, "maxAnswerBytes">,
+  context: FailureContext,
+): Promise<ChatCompletion | Failure> {
+  const assembly = assembleChat();
+  for (;;) {
+    const step = await source.next();
+    if (step.done === true) break;
+    assembly.add(step.value);
+    if (assembly.bytes > maxAnswerBytes) {
+      return brokenFailure(
+        "MALFORMED_RESPONSE",
+        { ...context, spent: true },
+        { detail: `more than ${maxAnswerBytes} bytes` },
+      );
+    }
+  }
+  // Of this attempt, not of one before it that broke off.
+  if (call.firstTokenAt !== undefined) call.meta.firstTokenMs = call.firstTokenAt - call.trip.startedAt;
+  return assembly.finish().whole;
 }
 
 function judge(text: string, call: Call<unknown>, context: FailureContext): ChatCompletion | Failure {

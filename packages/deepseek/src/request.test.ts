@@ -147,8 +147,32 @@ describe("the key of a request", () => {
       max_tokens: null,
     });
     expect(a).toBe(b);
-    expect(canonicalKey({ messages, stream: true })).not.toBe(canonicalKey({ messages }));
+    expect(canonicalKey({ messages, stream: true })).toBe(canonicalKey({ messages })); // given out in either shape
     expect(canonicalKey({ messages, enable_thinking: false })).not.toBe(canonicalKey({ messages }));
+  });
+
+  test("takes what is the default anyway for nothing said", () => {
+    const here = hosts.deepseek;
+    const said: ChatRequest = {
+      messages,
+      model: "deepseek-flash",
+      thinking: { type: "enabled" },
+      reasoning_effort: "high",
+      temperature: 1.0,
+      top_p: 1,
+      presence_penalty: -0,
+      response_format: { type: "text" },
+      stop: [],
+      logprobs: false,
+    };
+    expect(canonicalKey(said, here)).toBe(canonicalKey({ messages }, here));
+    expect(canonicalKey({ messages, stop: "x" }, here)).toBe(canonicalKey({ messages, stop: ["x"] }, here));
+    // A server of one's own has its own ideas of thinking and temperature.
+    const own = vllm({ model: "mine" });
+    expect(canonicalKey({ messages, temperature: 1 }, own)).not.toBe(canonicalKey({ messages }, own));
+    expect(canonicalKey({ messages, model: "deepseek-flash" }, own)).toBe(canonicalKey({ messages }, own));
+    for (const change of [{ temperature: 0 }, { thinking: { type: "disabled" } }, { max_tokens: 1 }] as const)
+      expect(canonicalKey({ messages, ...change }, here)).not.toBe(canonicalKey({ messages }, here));
   });
 
   test("trap 70: tells any two requests apart that are not the same JSON", () => {
