@@ -14,7 +14,11 @@ import {
 
 let sim: Simulator;
 beforeAll(async () => {
-  sim = await startSimulator({ clock: "manual", accounts: [{ balanceUsd: 1e6 }] });
+  sim = await startSimulator({
+    clock: "manual",
+    accounts: [{ balanceUsd: 1e6 }],
+    text: { unicode: true },
+  });
 });
 afterAll(() => sim.close());
 
@@ -49,11 +53,15 @@ function caseOf(seed: number): Case {
   const tokens = reasoning + between(1, content - 1);
   const kinds = [
     "reset_mid_stream",
+    "reset_mid_chunk",
     "truncate_clean",
-    "isr",
-    "stall_after",
+    "truncate_chunked",
     "garbage_then_eof",
     "error_event",
+    "isr",
+    "aborted",
+    "stall_after",
+    "stall_with_keepalive",
   ];
   const kind = kinds[between(0, kinds.length - 1)];
   // Cut by max_tokens as well, where enough is left to be counted exactly.

@@ -137,7 +137,7 @@ function splice(
       meta.resumed = resumed;
       return rest;
     },
-    estimate: ({ reasoningTokens, tokens }) => {
+    estimate: (tokens, reasoningTokens) => {
       const { promptTokens = 0 } = costOf(attempt.request);
       const totalTokens = promptTokens + tokens;
       return { promptTokens, completionTokens: tokens, totalTokens, reasoningTokens, estimated: true };
@@ -165,9 +165,12 @@ function asWritten(continuation: ChatRequest, original: ChatRequest): ChatReques
   return continuation;
 }
 
-/** What broke a stream and may not break its rest: not an empty account, not a clock that bounds the whole. */
-function mayBeContinued({ error, fault, retryable }: Ending): boolean {
-  if (fault === "caller") return false;
+/**
+ * What broke a stream and may not break its rest: not an empty account, not a clock that bounds the whole. Nor is a
+ * host that asks to be left alone for a while asked for more.
+ */
+function mayBeContinued({ error, fault, retryAfterMs = 0, retryable }: Ending): boolean {
+  if (fault === "caller" || retryAfterMs > 0) return false;
   return retryable === true || (TimedOutError.isInstance(error) && /^(idle|throughput)$/.test(error.clock));
 }
 

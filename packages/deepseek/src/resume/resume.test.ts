@@ -171,6 +171,28 @@ describe("a stream that breaks off", () => {
     expect(JSON.stringify(chunks)).not.toContain("again?");
   });
 
+  test("gives it also when the host does not say why it ends", async () => {
+    const { reading, rest } = await broken({ request: { stop: "ENDS" }, begins: sse.text("salt EN") });
+    const body = rest.stream();
+    body.push(sse.text("D") + sse.done);
+    body.end();
+    expect(await reading).toMatchObject({ text: "salt END", error: undefined });
+  });
+
+  test("is joined also where chunks leave out what others send", async () => {
+    const bare = (more: string): string => `data: {"id":"c9","created":9,"model":"m"${more}}\n\n`;
+    const { reading, rest } = await broken({
+      begins: sse.text("The sea ") + bare(',"choices":[]') + bare(',"choices":[null,{"index":0}]'),
+    });
+    const body = rest.stream();
+    body.push(bare("") + sse.text("is salty."));
+    body.push(bare(',"choices":[{"index":0,"finish_reason":"stop"}]') + sse.done);
+    body.end();
+    const { chunks, error, text } = await reading;
+    expect([text, error]).toEqual(["The sea is salty.", undefined]);
+    expect(chunks.at(-1)).toMatchObject({ id: "c1", choices: [{ finish_reason: "stop" }] });
+  });
+
   test("drops what the host only repeats, in any script", async () => {
     const { reading, rest } = await broken({ begins: sse.text("大海为什么是咸的？🌊 Rain takes ") });
     const body = rest.stream();
@@ -402,6 +424,34 @@ describe("no continuation is asked for", () => {
     expect(second.body).toBe(made.requests[0]?.body);
     second.stream().push(sse.text("x"));
     expect((await asked).status).toBe("answered");
+  });
+
+  test("of a host that asks to be left alone", async () => {
+    const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+    const packets = [sse.text("The sea "), sse.error({ message: "x", type: "rate_limit_error" })];
+    let asked = 0;
+    const { outcome } = bench(
+      {
+        async fetch() {
+          asked++;
+          const body = new ReadableStream<Uint8Array>({
+            pull(controller) {
+              const packet = packets.shift();
+              if (packet === undefined) controller.close();
+              else controller.enqueue(encode(packet));
+            },
+          });
+          return new Response(body, {
+            headers: { "content-type": "text/event-stream", "retry-after": "20" },
+          });
+        },
+      },
+      resume(),
+    );
+    const answer = await outcome(STREAM);
+    const { error, text } = await readAll(answer.status === "answered" && answer.value);
+    expect([text, error]).toMatchObject(["The sea ", { code: "RATE_LIMIT" }]);
+    expect(asked).toBe(1);
   });
 
   test.each([

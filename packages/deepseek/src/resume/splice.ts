@@ -1,6 +1,7 @@
 import { type Ending, type Meta, unwrap } from "@breakwater/core";
 
 import { usageOf } from "../chunk.ts";
+import { isRecord } from "../error-body.ts";
 import type { ChatChunk, ChatDelta, ChatUsage } from "../types.ts";
 import type { Delivered } from "./continuation.ts";
 import { createJoint, type Joint } from "./joint.ts";
@@ -18,8 +19,8 @@ export interface Parts {
   readonly stops: readonly string[];
   /** Another part behind what was delivered, or undefined when there is none to be had. */
   next(broken: Ending, delivered: Delivered): Promise<Part | undefined>;
-  /** What a part has cost that broke off before it told: `delivered` of it. */
-  estimate(delivered: Delivered): PartUsage;
+  /** What a part has cost that broke off, with so many tokens of it delivered, before it told. */
+  estimate(tokens: number, reasoningTokens: number): PartUsage;
   /** The usage of all parts together. */
   tell(usage: ChatUsage, estimated: boolean): void;
   /** Nobody waits for another part any more. */
@@ -49,9 +50,8 @@ export function createSplice(first: Part, parts: Parts): Splice {
   /** Is given out now. */
   function give(chunk: ChatChunk): IteratorResult<ChatChunk> {
     head ??= chunk;
-    for (const choice of chunk.choices) {
-      const content = choice.delta.content ?? "";
-      const reasoning = thoughtsOf(choice.delta);
+    for (const choice of choicesOf(chunk)) {
+      const { content, reasoning } = textsOf(choice.delta);
       const thought = reasoning === "" ? 0 : 1;
       delivered = {
         content: delivered.content + content,
@@ -64,25 +64,31 @@ export function createSplice(first: Part, parts: Parts): Splice {
     return { done: false, value: chunk };
   }
 
-  function usageUpTo(now: Delivered): PartUsage {
-    return parts.estimate({
-      content: now.content.slice(since.content.length),
-      reasoning: now.reasoning.slice(since.reasoning.length),
-      tokens: now.tokens - since.tokens,
-      reasoningTokens: now.reasoningTokens - since.reasoningTokens,
-    });
+  /** Of this part, as far as it went. */
+  function estimate(): PartUsage {
+    const { reasoningTokens, tokens } = delivered;
+    return parts.estimate(tokens - since.tokens, reasoningTokens - since.reasoningTokens);
   }
 
   /** A chunk of a later part becomes one of the answer that was begun, or none. */
   function adopt(chunk: ChatChunk, seam: Joint): void {
     const { id, created, model } = head as ChatChunk;
     const own = { ...chunk, id, created, model };
-    const [choice] = chunk.choices;
-    if (choice === undefined) return void ready.push(withUsage(own));
+    const [choice] = choicesOf(chunk);
+    if (choice === undefined) {
+      if (hasUsage(chunk)) ready.push(withUsage(own));
+      return;
+    }
 
     // Its reader has been told the role, and has seen the end of the reasoning.
-    const { role: _, content, reasoning_content: thoughts, reasoning: __, ...rest } = choice.delta as Delta;
-    const passed = seam.push(content ?? "");
+    const {
+      role: _,
+      content,
+      reasoning_content: thoughts,
+      reasoning: __,
+      ...rest
+    } = (choice.delta ?? {}) as Delta;
+    const passed = seam.push(typeof content === "string" ? content : "");
     const text = (given: string): Delta => ({
       content: given,
       ...(thoughts !== undefined && { reasoning_content: null }),
@@ -107,7 +113,7 @@ export function createSplice(first: Part, parts: Parts): Splice {
 
   /** A stop string is complete, of which the host saw the second half only: the answer ends in front of it. */
   function stopHere(own: ChatChunk): void {
-    const usage = sumUsage(emptyUsage(), [...before, usageUpTo(delivered)]);
+    const usage = sumUsage(emptyUsage(), [...before, estimate()]);
     parts.tell(usage, true);
     ready.push({
       ...own,
@@ -117,6 +123,11 @@ export function createSplice(first: Part, parts: Parts): Splice {
     });
     void part.chunks.return?.().catch(() => undefined);
     left = true;
+  }
+
+  function textChunk(content: string): ChatChunk {
+    const { usage: _, ...rest } = head as ChatChunk;
+    return { ...rest, choices: [{ index: 0, delta: { content }, logprobs: null, finish_reason: null }] };
   }
 
   function withUsage(chunk: ChatChunk): ChatChunk {
@@ -135,7 +146,7 @@ export function createSplice(first: Part, parts: Parts): Splice {
   async function goOn(error: unknown): Promise<void> {
     const ending = await part.end;
     if (ending.status !== "failed" || complete || left) throwAs(ending, error, parts.meta);
-    const spent = ending.usage ?? usageUpTo(delivered);
+    const spent = ending.usage ?? estimate();
     switching = true;
     const next = await parts.next(ending, delivered);
     switching = false;
@@ -162,7 +173,13 @@ export function createSplice(first: Part, parts: Parts): Splice {
           await goOn(error);
           continue;
         }
-        if (step.done === true) return { done: true, value: undefined };
+        if (step.done === true) {
+          // It may not even have said why it ended.
+          const last = joint?.end().text ?? "";
+          if (last === "") return { done: true, value: undefined };
+          ready.push(textChunk(last));
+          continue;
+        }
         if (joint === undefined) {
           if (hasUsage(step.value)) parts.tell(step.value.usage, false);
           return give(step.value);
@@ -183,9 +200,17 @@ export function createSplice(first: Part, parts: Parts): Splice {
 /** `reasoning` is how some hosts spell `reasoning_content`. */
 type Delta = ChatDelta & { readonly reasoning?: unknown };
 
-function thoughtsOf(delta: Delta): string {
-  const { reasoning, reasoning_content: thoughts } = delta;
-  return thoughts ?? (typeof reasoning === "string" ? reasoning : "");
+/** Hosts leave out what they do not need, whatever the types say. */
+function choicesOf({ choices }: Partial<ChatChunk>): ChatChunk["choices"] {
+  return Array.isArray(choices) ? choices.filter((choice) => isRecord(choice)) : [];
+}
+
+function textsOf(delta: Delta | undefined): { readonly content: string; readonly reasoning: string } {
+  const { content, reasoning, reasoning_content: thoughts = reasoning } = delta ?? {};
+  return {
+    content: typeof content === "string" ? content : "",
+    reasoning: typeof thoughts === "string" ? thoughts : "",
+  };
 }
 
 function isLast({ finish_reason: reason }: ChatChunk["choices"][number]): boolean {
