@@ -10,6 +10,8 @@ export interface Attempt {
   readonly seq: number;
   /** What its chance depends on: `x-sim-id`, else `user_id`, else a hash of the body. */
   readonly scope: string;
+  /** The machine that it came to. */
+  readonly replica: string;
   readonly account: string;
   /** Last four characters of the key. */
   readonly keyTail: string;
@@ -69,7 +71,8 @@ export interface AttemptLog {
   clear(): void;
 }
 
-export function createAttemptLog(limit: number): AttemptLog {
+/** @param onEnd called with each attempt that enters. */
+export function createAttemptLog(limit: number, onEnd: (attempt: Attempt) => void = () => {}): AttemptLog {
   let ring: Attempt[] = [];
   let next = 0;
   let seq = 0;
@@ -87,6 +90,7 @@ export function createAttemptLog(limit: number): AttemptLog {
       totals.tokensGenerated += attempt.tokensGenerated;
       if (attempt.outcome !== "completed") totals.tokensWasted += attempt.tokensGenerated;
       billed += BigInt(attempt.billedNanoUsd);
+      onEnd(attempt);
     },
     read({ since = 0, scope } = {}) {
       const ordered = ring.length < limit ? ring : [...ring.slice(next), ...ring.slice(0, next)];

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 
 import { chat, post, rawPost, until, withSimulator } from "./http.test-help.ts";
-import { createReplica } from "./replica.ts";
 import { createRng } from "./rng.ts";
+import { createSlots } from "./slots.ts";
 
 test("slots, then the queue in order, then 503", async () => {
   await withSimulator({ capacity: { slots: 0, queue: 3 } }, async (simulator) => {
@@ -206,7 +206,7 @@ test("books: under 1500 requests that leave at any moment nothing goes negative,
 
 test("a place that is left twice frees one slot", () => {
   const limits = { slots: 1, queue: 5 };
-  const replica = createReplica(() => limits);
+  const replica = createSlots(() => limits);
   const started: string[] = [];
   const enter = (name: string) => replica.enter({ onSlot: () => started.push(name) });
   const [a, b] = [enter("a"), enter("b"), enter("c")];

@@ -1,5 +1,6 @@
 import { createAccount, type Account, type AccountState } from "./accounts.ts";
 import { createAttemptLog, type AttemptTotals } from "./attempt-log.ts";
+import { createBalancer } from "./balancer.ts";
 import { createCalendar, type Calendar } from "./calendar.ts";
 import type { Capacity } from "./capacity.ts";
 import { createContextCache } from "./chat/context-cache.ts";
@@ -7,11 +8,12 @@ import { createManualClock, createRealClock, type ManualClock } from "./clock.ts
 import { createRule, type ActiveRule, type FaultRule } from "./faults/rules.ts";
 import type { Settings } from "./options.ts";
 import { costOf, priceAt, tierAt, type Tier } from "./prices.ts";
-import { createReplica } from "./replica.ts";
+import { createReplica, type Replica, type ReplicaState } from "./replica.ts";
 import { playScenario, type ScenarioPlayer } from "./scenario/player.ts";
 import type { Scenario } from "./scenario/scenario.ts";
+import type { Door } from "./sink/door.ts";
 import { dialects, type Personality } from "./wire/dialects.ts";
-import type { Identity, World } from "./world.ts";
+import { bearerOf, type Identity, type World } from "./world.ts";
 
 /** A look at everything that moves. */
 export interface SimulatorState {
@@ -39,6 +41,7 @@ export interface SimulatorState {
   readonly maxQueued: number;
   /** Requests that are not over, stalled ones included. */
   readonly open: number;
+  readonly replicas: readonly ReplicaState[];
   readonly accounts: readonly AccountState[];
   /** Rules in force, and how often each struck. */
   readonly faults: readonly (FaultRule & { id: string; hits: number })[];
@@ -59,6 +62,7 @@ export interface Engine extends World {
   setCapacity(change: Partial<Capacity>): void;
   setPersonality(personality: Personality): void;
   account(id: string): Account | undefined;
+  readonly replicas: ReadonlyMap<string, Replica>;
   state(): SimulatorState;
   /** Breaks every open request and stops the clock. */
   stop(): void;
@@ -67,12 +71,20 @@ export interface Engine extends World {
 /** How many scopes have their requests counted; the oldest is forgotten first. */
 const maximumScopes = 200_000;
 
-export function createEngine(settings: Settings, timeScale: number): Engine {
+/** @param doors The listeners of replicas that have one, by name; they may be opened later. */
+export function createEngine(
+  settings: Settings,
+  timeScale: number,
+  doors: ReadonlyMap<string, Door>,
+): Engine {
   const manual = settings.clock === "manual" ? createManualClock({ stepMs: settings.tickMs }) : undefined;
   const clock = manual ?? createRealClock({ scale: timeScale, tickMs: settings.tickMs });
   const calendar = createCalendar(clock, settings.now);
   const { peak } = settings.prices;
-  const log = createAttemptLog(settings.attemptLogSize);
+  const log = createAttemptLog(settings.attemptLogSize, (attempt) => {
+    const { outcome } = attempt;
+    if (outcome === "completed" || outcome === "rejected") replicas.get(attempt.replica)?.count(outcome);
+  });
   const live: World["live"] = new Set();
   const counts = new Map<string, number>();
   let base = settings.capacity;
@@ -82,17 +94,44 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
   let ruleNumber = 0;
   let capacity = base;
 
-  const replica = createReplica(() => capacity);
+  const load = { active: 0, queued: 0, maxActive: 0, maxQueued: 0 };
+  function measure(): void {
+    load.active = load.queued = 0;
+    for (const replica of replicas.values()) {
+      load.active += replica.active;
+      load.queued += replica.queued;
+    }
+    load.maxActive = Math.max(load.maxActive, load.active);
+    load.maxQueued = Math.max(load.maxQueued, load.queued);
+  }
+
+  const replicas = new Map<string, Replica>();
+  for (const options of settings.replicas) {
+    const replica = createReplica(options, {
+      clock,
+      capacity: () => base,
+      scenario: () => player?.capacity() ?? {},
+      scripted: () => player?.trouble(options.name) ?? {},
+      door: () => doors.get(options.name),
+      breakAll() {
+        for (const request of live) if (request.replica === replica) request.breakOff();
+      },
+      onLoad: measure,
+    });
+    replicas.set(options.name, replica);
+  }
+  const route = createBalancer([...replicas.values()], settings.balance);
+
   function limitsChanged(): void {
     capacity = { ...base, ...player?.capacity() };
-    replica.pump();
+    for (const replica of replicas.values()) replica.settle();
   }
 
   const accounts = settings.accounts.map((options) => createAccount(options, () => player?.accounts() ?? {}));
   const byKey = new Map(accounts.flatMap((account) => account.keys.map((key) => [key, account] as const)));
 
   function identify(authorization: string | undefined): Identity {
-    const key = /^Bearer\s+(\S+)$/i.exec(authorization ?? "")?.[1];
+    const key = bearerOf(authorization);
     const known = key === undefined ? undefined : byKey.get(key);
     if (known !== undefined) return { account: known, keyTail: key?.slice(-4) ?? "" };
     if (!settings.requireKey) return { account: accounts[0] as Account, keyTail: key?.slice(-4) ?? "" };
@@ -104,7 +143,13 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
     manual,
     log,
     live,
-    replica,
+    replicas,
+    route(name) {
+      if (name === undefined) return route();
+      const replica = replicas.get(name);
+      return replica?.isUp === true ? replica : undefined;
+    },
+    hasReplica: (name) => replicas.has(name),
     seed: settings.seed,
     models: new Map(settings.models.map((model) => [model.id, model])),
     text: settings.text,
@@ -167,27 +212,28 @@ export function createEngine(settings: Settings, timeScale: number): Engine {
       personality = next;
     },
     account: (id) => accounts.find((account) => account.id === id),
-    state: () => ({
-      seed: settings.seed,
-      timeScale: clock.scale,
-      nowMs: clock.now(),
-      utc: new Date(calendar.now()).toISOString(),
-      tier: engine.tier(),
-      personality: player?.personality() ?? personality,
-      scenario: player?.scenario.name ?? null,
-      scenarioMs: player?.elapsed() ?? null,
-      phases: player?.phases().map((phase) => phase.name) ?? [],
-      capacity,
-      active: replica.active,
-      queued: replica.queued,
-      maxActive: replica.maxActive,
-      maxQueued: replica.maxQueued,
-      open: live.size,
-      accounts: accounts.map((account) => account.state()),
-      faults: rules.map(({ source, id, hits }) => ({ ...source, id, hits })),
-      scenarioFaults: player?.faults() ?? [],
-      totals: log.totals(),
-    }),
+    state: () => (
+      measure(),
+      {
+        seed: settings.seed,
+        timeScale: clock.scale,
+        nowMs: clock.now(),
+        utc: new Date(calendar.now()).toISOString(),
+        tier: engine.tier(),
+        personality: player?.personality() ?? personality,
+        scenario: player?.scenario.name ?? null,
+        scenarioMs: player?.elapsed() ?? null,
+        phases: player?.phases().map((phase) => phase.name) ?? [],
+        capacity,
+        ...load,
+        open: live.size,
+        replicas: [...replicas.values()].map((replica) => replica.state()),
+        accounts: accounts.map((account) => account.state()),
+        faults: rules.map(({ source, id, hits }) => ({ ...source, id, hits })),
+        scenarioFaults: player?.faults() ?? [],
+        totals: log.totals(),
+      }
+    ),
     stop() {
       for (const request of live) request.abandon();
       clock.stop();

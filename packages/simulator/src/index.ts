@@ -1,4 +1,10 @@
-export { startSimulator, type ConfigChange, type HeaderOptions, type Simulator } from "./simulator.ts";
+export {
+  startSimulator,
+  type ConfigChange,
+  type ReplicaHandle,
+  type HeaderOptions,
+  type Simulator,
+} from "./simulator.ts";
 export type { SimulatorOptions } from "./options.ts";
 export type { SimulatorState } from "./engine.ts";
 export { SimulatorConfigError } from "./checks.ts";
@@ -16,6 +22,10 @@ export {
   type PriceTable,
   type Tier,
 } from "./prices.ts";
+
+export type { Balance } from "./balancer.ts";
+export type { ReplicaOptions, ReplicaState } from "./replica.ts";
+export type { Brownout, ReplicaChange, ReplicaTrouble } from "./replica-trouble.ts";
 
 export type { FaultAction } from "./faults/action.ts";
 export { faultNames, faults, type FaultInfo, type FaultParam } from "./faults/catalogue.ts";

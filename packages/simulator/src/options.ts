@@ -1,4 +1,5 @@
 import { checkAccounts, type AccountOptions } from "./accounts.ts";
+import type { Balance } from "./balancer.ts";
 import { checkMoment } from "./calendar.ts";
 import { checkCapacity, defaultCapacity, type Capacity } from "./capacity.ts";
 import { checkContextCache, type ContextCacheOptions } from "./chat/context-cache.ts";
@@ -7,6 +8,8 @@ import { createRule, type FaultRule } from "./faults/rules.ts";
 import { defaultModels, type Model } from "./models.ts";
 import { checkPrice, checkPrices } from "./price-checks.ts";
 import { defaultPrices, type PriceTable } from "./prices.ts";
+import { checkReplicas, defaultReplicas } from "./replica-checks.ts";
+import type { ReplicaOptions } from "./replica.ts";
 import { loadScenario } from "./scenario/catalogue.ts";
 import { checkScenario, type Scenario } from "./scenario/scenario.ts";
 import type { TextSettings } from "./text/answer.ts";
@@ -37,6 +40,10 @@ export interface SimulatorOptions {
   tickMs?: number;
   /** What the machine can do. @default see `Capacity` */
   capacity?: Partial<Capacity>;
+  /** The machines of the host. @default those of the scenario, or one, called `main` */
+  replicas?: readonly ReplicaOptions[];
+  /** How a request that names no replica gets one; see `Balance`. @default "least-loaded" */
+  balance?: Balance;
   /** @default one account with the key `sk-sim-1` */
   accounts?: readonly AccountOptions[];
   /** False lets any key, or none, in as the first account. @default true */
@@ -72,6 +79,8 @@ export interface Settings {
   readonly clock: "real" | "manual";
   readonly tickMs: number;
   readonly capacity: Capacity;
+  readonly replicas: readonly ReplicaOptions[];
+  readonly balance: Balance;
   readonly accounts: ReturnType<typeof checkAccounts>;
   readonly requireKey: boolean;
   readonly models: readonly Model[];
@@ -94,6 +103,8 @@ const names: readonly (keyof SimulatorOptions)[] = [
   "clock",
   "tickMs",
   "capacity",
+  "replicas",
+  "balance",
   "accounts",
   "requireKey",
   "models",
@@ -137,6 +148,10 @@ export function checkOptions(options: SimulatorOptions): Settings {
     );
   }
   if (clock !== "real" && clock !== "manual") refuse("clock", clock, '"real" or "manual"', '"manual"');
+  const { balance = "least-loaded" } = options;
+  if (balance !== "least-loaded" && balance !== "round-robin")
+    refuse("balance", balance, '"least-loaded" or "round-robin"', '"round-robin"');
+  const scenario = checkScenarioOption(options.scenario);
   if (typeof requireKey !== "boolean") refuse("requireKey", requireKey, "true or false", "false");
   if (!Array.isArray(faults)) refuse("faults", faults, "a list of rules", '[{ action: "503" }]');
   for (const [index, rule] of faults.entries()) createRule(`faults[${index}]`, rule, "check");
@@ -153,6 +168,8 @@ export function checkOptions(options: SimulatorOptions): Settings {
     clock,
     tickMs: checkNumber("tickMs", options.tickMs ?? 5, { min: 0, above: true, max: 1000, example: "5" }),
     capacity: { ...defaultCapacity, ...checkCapacity("capacity", options.capacity ?? {}) },
+    replicas: checkReplicas("replicas", options.replicas ?? scenario?.replicas ?? defaultReplicas),
+    balance,
     accounts: checkAccounts(options.accounts ?? [{}]),
     requireKey,
     models: checkModels(models),
@@ -162,7 +179,7 @@ export function checkOptions(options: SimulatorOptions): Settings {
     personality: checkPersonality(options.personality ?? "deepseek"),
     contextCache: checkContextCache(options.contextCache),
     faults,
-    scenario: checkScenarioOption(options.scenario),
+    scenario,
     attemptLogSize: checkNumber("attemptLogSize", options.attemptLogSize ?? 20_000, {
       min: 1,
       max: 1_000_000,

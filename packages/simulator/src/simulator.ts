@@ -12,11 +12,14 @@ import {
   checkTimeScale,
   type SimulatorOptions,
 } from "./options.ts";
+import { checkReplicaChange, type ReplicaChange } from "./replica-trouble.ts";
+import type { Replica, ReplicaState } from "./replica.ts";
 import type { ChatRequest, FimRequest } from "./request/types.ts";
 import { createRouter } from "./router.ts";
 import type { Scenario } from "./scenario/scenario.ts";
+import type { Door } from "./sink/door.ts";
+import { openDoors } from "./sink/doors.ts";
 import { createFetch } from "./sink/fetch-sink.ts";
-import { openHttpDoor } from "./sink/http-server.ts";
 import { expectedText, type ExpectedText, type TextOptions } from "./text/answer.ts";
 import { verifyText, type ReceivedText, type Verdict } from "./text/verify.ts";
 import { checkPersonality, type Personality } from "./wire/dialects.ts";
@@ -31,6 +34,22 @@ export interface ConfigChange {
 /** What the headers `x-sim-tokens` and `x-sim-answer` of a request said. */
 export type HeaderOptions = Pick<TextOptions, "tokens" | "answer">;
 
+/** One replica of a running simulator. */
+export interface ReplicaHandle {
+  readonly name: string;
+  readonly url: string;
+  state(): ReplicaState;
+  /** Makes it slow, small, restless or dead, and healthy again; see `ReplicaTrouble`. */
+  change(change: ReplicaChange): void;
+  /**
+   * Lets nobody connect any more; who is served already is served to the end. With a listener of its own, nobody
+   * listens: ECONNREFUSED. Without one, connections to it are reset.
+   */
+  close(): void;
+  /** Lets them in again; resolves when it listens. */
+  open(): Promise<void>;
+}
+
 /** A running simulator. */
 export interface Simulator {
   /** `http://127.0.0.1:<port>`, the base URL for clients. */
@@ -40,6 +59,12 @@ export interface Simulator {
   readonly key: string;
   /** Reaches the simulator without a socket: the same bytes, any host name in the URL. */
   readonly fetch: typeof fetch;
+  /** The base URL that reaches one replica: `<url>/r/<name>`. Another host, to a client. */
+  replicaUrl(name: string): string;
+  /** The port of a replica that has a listener of its own (`replicas[].port`). */
+  portOf(name: string): number;
+  /** One replica, to look at and to trouble. */
+  replica(name: string): ReplicaHandle;
   state(): SimulatorState;
   /** Lets time pass, when the option `clock` is `"manual"`. */
   advance(ms: number): Promise<void>;
@@ -54,6 +79,8 @@ export interface Simulator {
   playScenario(scenario: Scenario | string | null): void;
   configure(change: ConfigChange): void;
   changeAccount(id: string, change: AccountChange): void;
+  /** `replica(name).change(change)`. */
+  changeReplica(name: string, change: ReplicaChange): void;
   /** Makes it this moment in the simulated calendar, which decides the price; the clock and its timers do not move. */
   setNow(moment: string): void;
   /**
@@ -89,10 +116,22 @@ export interface Simulator {
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const settings = checkOptions(options);
   let { seed } = settings;
-  let engine = createEngine(settings, settings.timeScale);
+  const own = new Map<string, Door>();
+  let engine = createEngine(settings, settings.timeScale, own);
   let closing: Promise<void> | undefined;
 
   const textOptions = (given: HeaderOptions | undefined) => ({ ...settings.text, seed, ...given });
+
+  function replicaNamed(name: string): Replica {
+    const found = engine.replicas.get(name);
+    const names = [...engine.replicas.keys()];
+    return found ?? refuse("replica", name, `one of ${names.join(", ")}`, `"${names[0]}"`);
+  }
+
+  function portOf(name: string): number {
+    const door = own.get(replicaNamed(name).name);
+    return door?.port ?? refuse("replica", name, "one with the option port", `{ name: "${name}", port: 0 }`);
+  }
 
   const methods = {
     state: () => engine.state(),
@@ -101,8 +140,14 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       engine.addFaults(Array.isArray(rule) ? rule : [rule]),
     removeFault: (id: string) => engine.removeFault(id),
     clearFaults: () => engine.clearFaults(),
-    playScenario: (scenario: Scenario | string | null) =>
-      engine.play(checkScenarioOption(scenario ?? undefined)),
+    playScenario(scenario: Scenario | string | null) {
+      const checked = checkScenarioOption(scenario ?? undefined);
+      for (const { name } of checked?.replicas ?? []) replicaNamed(name);
+      engine.play(checked);
+    },
+    changeReplica(name: string, change: ReplicaChange) {
+      replicaNamed(name).change(checkReplicaChange(`replicas.${name}`, change));
+    },
     configure(change: ConfigChange) {
       checkFields("config", change, ["capacity", "timeScale", "personality"]);
       const capacity = checkCapacity("config.capacity", change.capacity ?? {});
@@ -123,24 +168,40 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       checkFields("reset", change, ["seed"]);
       if (change.seed !== undefined) seed = checkSeed(change.seed);
       engine.stop();
-      engine = createEngine({ ...settings, seed }, settings.timeScale);
-      void door.open();
+      doors.openAll();
+      engine = createEngine({ ...settings, seed }, settings.timeScale, own);
     },
   };
 
   const answer = createRouter(() => engine, methods);
-  const door = await openHttpDoor(answer, settings.port).catch((error: unknown) => {
+  const doors = await openDoors(answer, settings.port, settings.replicas, own).catch((error: unknown) => {
     engine.stop();
     throw error;
   });
-  const { port } = door;
+  // A scenario may have begun with a machine that is down.
+  for (const replica of engine.replicas.values()) if (!replica.isUp) own.get(replica.name)?.shut();
+  const { port } = doors.main;
+  const url = `http://127.0.0.1:${port}`;
 
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
     port,
     key: settings.accounts[0]?.keys[0] ?? "",
-    fetch: createFetch(answer, () => door),
+    fetch: createFetch(doors.wayFor),
     ...methods,
+    replicaUrl: (name) => `${url}/r/${replicaNamed(name).name}`,
+    portOf,
+    replica: (name) => ({
+      name: replicaNamed(name).name,
+      url: own.has(name) ? `http://127.0.0.1:${portOf(name)}` : `${url}/r/${name}`,
+      state: () => replicaNamed(name).state(),
+      change: (change) => methods.changeReplica(name, change),
+      close: () => replicaNamed(name).setClosed(true),
+      async open() {
+        replicaNamed(name).setClosed(false);
+        if (replicaNamed(name).isUp) await own.get(name)?.open();
+      },
+    }),
     async advance(ms) {
       checkNumber("advance", ms, { min: 0, example: "12000" });
       if (engine.manual === undefined)
@@ -152,7 +213,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     close() {
       if (closing === undefined) {
         engine.stop();
-        closing = door.close();
+        closing = doors.close();
       }
       return closing;
     },

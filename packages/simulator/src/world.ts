@@ -24,17 +24,25 @@ export interface Bill {
   readonly tier: Tier;
 }
 
+/** A request that is not over. */
+export interface LiveRequest {
+  readonly replica: Replica;
+  /** Breaks its connection and leaves no trace. */
+  abandon(): void;
+  /** Breaks its connection, and the log says so. */
+  breakOff(): void;
+}
+
 /** Everything that requests share. */
 export interface World {
   readonly clock: Clock;
   readonly seed: number;
   readonly models: ReadonlyMap<string, Model>;
-  readonly replica: Replica;
   readonly log: AttemptLog;
   readonly text: TextSettings;
   readonly cache: ContextCache;
-  /** Requests that are not over; `abandon` breaks their connection and leaves no trace. */
-  readonly live: Set<{ abandon(): void }>;
+  /** Requests that are not over. */
+  readonly live: Set<LiveRequest>;
   /** The limits in force now. */
   capacity(): Capacity;
   /** What a request that came at this time of the clock and ends now costs. */
@@ -45,9 +53,16 @@ export interface World {
   readonly createdBase: number;
   /** The host that is played now. */
   dialect(): Dialect;
+  /** The replica that is asked for by name, or the one whose turn it is; undefined when it, or every one, is down. */
+  route(name: string | undefined): Replica | undefined;
+  hasReplica(name: string): boolean;
   identify(authorization: string | undefined): Identity;
   /** How many requests with this scope came before. */
   countOf(scope: string): number;
   /** The fault that the rules hold for a request. */
   faultFor(facts: RuleFacts, rngFor: (purpose: string) => Rng): CheckedAction | undefined;
 }
+
+/** The key of an `authorization` header. */
+export const bearerOf = (authorization: string | undefined): string | undefined =>
+  /^Bearer\s+(\S+)$/i.exec(authorization ?? "")?.[1];

@@ -8,7 +8,7 @@ import { keepAlive } from "./wait.ts";
 /** Computes the answer on the slot that the run holds: prefill, then token after token. */
 export function generate(run: Run): void {
   const { clock } = run.world;
-  const { prefillMs, prefillTokensPerSecond } = run.world.capacity();
+  const { prefillMs, prefillTokensPerSecond } = run.order.replica.capacity();
   const { slowStart } = run.order.plan;
   // The slot may have become free, by the clock, just before this request came; nothing starts before it is there.
   run.tStarted = Math.max(clock.now(), run.tReceived);
@@ -63,8 +63,8 @@ function decode(run: Run): void {
 
   function gapMs(): number {
     if (plan.gapMs !== undefined) return plan.gapMs;
-    const { decodeSpeed, loadPenalty, slots, jitter } = world.capacity();
-    const load = world.replica.active / Math.max(1, slots);
+    const { decodeSpeed, loadPenalty, slots, jitter } = order.replica.capacity();
+    const load = order.replica.active / Math.max(1, slots);
     const mean = (1000 * (1 + loadPenalty * load)) / (order.model.tokensPerSecond * decodeSpeed);
     return mean * gaps.between(1 - jitter, 1 + jitter);
   }

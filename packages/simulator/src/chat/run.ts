@@ -5,17 +5,19 @@ import type { Exchange } from "../exchange.ts";
 import type { Plan } from "../faults/fault.ts";
 import type { Model } from "../models.ts";
 import { toUsd } from "../money.ts";
-import type { Place } from "../replica.ts";
+import type { Replica } from "../replica.ts";
 import type { ChatRequest, FimRequest } from "../request/types.ts";
 import type { Rng } from "../rng.ts";
+import type { Place } from "../slots.ts";
 import type { Answer } from "../text/answer.ts";
 import type { AnswerHead } from "../wire/completion.ts";
 import type { Dialect } from "../wire/dialects.ts";
-import type { Bill, World } from "../world.ts";
+import type { Bill, LiveRequest, World } from "../world.ts";
 
 /** What is known of a request before it is served, and goes into the attempt log as it is. */
 export interface Identification {
   readonly scope: string;
+  readonly replica: string;
   readonly path: string;
   readonly bodySha256: string;
   readonly tReceived: number;
@@ -35,6 +37,7 @@ export interface Order {
   readonly promptTokens: number;
   readonly model: Model;
   readonly account: Account;
+  readonly replica: Replica;
   readonly answer: Answer;
   readonly head: AnswerHead;
   /** The host that was played when the request came. */
@@ -83,18 +86,24 @@ export function startRun(
 ): Run {
   const alarms = new Set<Alarm>();
   let closed = false;
-  const abandoned = {
+  const live: LiveRequest = {
+    replica: order.replica,
     abandon() {
       settle();
       release();
       exchange.reset();
     },
+    breakOff() {
+      identification.fault ??= "dead";
+      exchange.reset();
+      run.close("faulted");
+    },
   };
-  world.live.add(abandoned);
+  world.live.add(live);
 
   function settle(): void {
     closed = true;
-    world.live.delete(abandoned);
+    world.live.delete(live);
     for (const alarm of alarms) alarm.cancel();
     alarms.clear();
     run.place?.leave();

@@ -5,6 +5,7 @@ import { createExchange } from "../exchange.ts";
 import { parseAction, planOf, type CheckedAction } from "../faults/action.ts";
 import type { Plan } from "../faults/fault.ts";
 import { takeOver } from "../faults/take-over.ts";
+import type { Replica } from "../replica.ts";
 import { parseRequest, type ParsedRequest } from "../request/parse.ts";
 import { createRng, type Rng } from "../rng.ts";
 import type { IncomingCall, Sink } from "../sink/sink.ts";
@@ -20,7 +21,7 @@ import {
   userConcurrencyExceeded,
   type ErrorReply,
 } from "../wire/errors.ts";
-import type { World } from "../world.ts";
+import { bearerOf, type World } from "../world.ts";
 import { startRun, type Identification, type Run } from "./run.ts";
 import { queueUp } from "./wait.ts";
 
@@ -31,7 +32,7 @@ import { queueUp } from "./wait.ts";
 export function serveCompletion(
   world: World,
   call: IncomingCall,
-  { path, beta }: { path: string; beta: boolean },
+  { path, beta, replica }: { path: string; beta: boolean; replica: Replica },
   sink: Sink,
 ): void {
   const body = call.body ?? "";
@@ -53,6 +54,7 @@ export function serveCompletion(
     scope,
     account: "",
     keyTail: "",
+    replica: replica.name,
     path,
     model: ok?.request.model ?? "",
     stream: streaming,
@@ -118,6 +120,8 @@ export function serveCompletion(
     method: call.method,
     model: request.model,
     account: account.id,
+    key: bearerOf(call.headers["authorization"]),
+    replica: replica.name,
     userId: user,
     stream: streaming,
     headers: call.headers,
@@ -125,7 +129,9 @@ export function serveCompletion(
   };
   // A fault in the header is meant for this request: it goes before all rules.
   const action =
-    pick(headerFault, rngFor) ?? (headerFault === undefined ? world.faultFor(facts, rngFor) : undefined);
+    headerFault === undefined
+      ? (world.faultFor(facts, rngFor) ?? replica.fault(rngFor))
+      : pick(headerFault, rngFor);
   let plan: Plan = {};
   if (action !== undefined && action.name !== "none") {
     const planned = planOf(action, rngFor("fault"));
@@ -139,6 +145,7 @@ export function serveCompletion(
     promptTokens: parsed.promptTokens,
     model,
     account,
+    replica,
     answer: plan.answer?.(answer) ?? answer,
     plan,
     dialect,

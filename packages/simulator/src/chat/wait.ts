@@ -6,7 +6,7 @@ import type { Run } from "./run.ts";
 export function keepAlive(run: Run): { stop(): void } {
   run.exchange.flush();
   const next = () =>
-    run.after(run.world.capacity().keepAliveMs, () => {
+    run.after(run.order.replica.capacity().keepAliveMs, () => {
       run.keepAlives += 1;
       run.exchange.keepAlive();
       alarm = next();
@@ -25,7 +25,7 @@ export function queueUp(run: Run): void {
     if (waiting !== undefined) return;
     run.tQueued = world.clock.now();
     const beating = keepAlive(run);
-    const timeout = bounded ? run.after(world.capacity().queueTimeoutMs, timeOut) : undefined;
+    const timeout = bounded ? run.after(order.replica.capacity().queueTimeoutMs, timeOut) : undefined;
     waiting = {
       stop() {
         beating.stop();
@@ -48,7 +48,7 @@ export function queueUp(run: Run): void {
       },
     };
     // Once it has been held its headers are out, and a 503 is no longer possible.
-    run.place = world.replica.enter(applicant, waiting !== undefined);
+    run.place = order.replica.enter(applicant, waiting !== undefined);
     if (run.place === undefined) {
       run.exchange.reply(tooBusy());
       run.close("rejected");

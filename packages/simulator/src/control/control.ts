@@ -15,6 +15,7 @@ export interface ControlTarget {
   clearFaults(): void;
   playScenario(scenario: never): void;
   changeAccount(id: string, change: never): void;
+  changeReplica(name: string, change: never): void;
 }
 
 interface Route {
@@ -53,6 +54,11 @@ const routes: readonly Route[] = [
     method: "POST",
     path: /^\/accounts\/(.+)$/,
     run: (target, body, id) => (target.changeAccount(id, body), done),
+  },
+  {
+    method: "POST",
+    path: /^\/replicas\/(.+)$/,
+    run: (target, body, id) => (target.changeReplica(id, body), done),
   },
 ];
 

@@ -11,7 +11,11 @@ export interface FaultMatch {
   path?: string;
   method?: string;
   model?: string;
+  /** The whole key that the request came with. */
+  key?: string;
   account?: string;
+  /** The name of the replica that it came to. */
+  replica?: string;
   userId?: string;
   /** Only requests that want a stream, or only those that do not. */
   stream?: boolean;
@@ -43,7 +47,9 @@ export interface RuleFacts {
   readonly path: string;
   readonly method: string;
   readonly model: string | undefined;
+  readonly key: string | undefined;
   readonly account: string | undefined;
+  readonly replica: string;
   readonly userId: string | undefined;
   readonly stream: boolean;
   readonly headers: Readonly<Record<string, string | undefined>>;
@@ -64,7 +70,9 @@ const matchFields = [
   "path",
   "method",
   "model",
+  "key",
   "account",
+  "replica",
   "userId",
   "stream",
   "header",
@@ -160,6 +168,8 @@ function meets(match: FaultMatch, facts: RuleFacts, now: number): boolean {
   if (match.method !== undefined && match.method.toUpperCase() !== facts.method) return false;
   if (match.model !== undefined && match.model !== facts.model) return false;
   if (match.account !== undefined && match.account !== facts.account) return false;
+  if (match.key !== undefined && match.key !== facts.key) return false;
+  if (match.replica !== undefined && match.replica !== facts.replica) return false;
   if (match.userId !== undefined && match.userId !== facts.userId) return false;
   if (match.stream !== undefined && match.stream !== facts.stream) return false;
   if (match.window !== undefined && (now < match.window.fromMs || now >= match.window.toMs)) return false;

@@ -3,6 +3,7 @@ import type { Capacity } from "../capacity.ts";
 import type { Alarm, Clock } from "../clock.ts";
 import type { CheckedAction } from "../faults/action.ts";
 import { createRule, type ActiveRule, type FaultRule, type RuleFacts } from "../faults/rules.ts";
+import type { ReplicaTrouble } from "../replica-trouble.ts";
 import type { Rng } from "../rng.ts";
 import type { Personality } from "../wire/dialects.ts";
 import type { Scenario, ScenarioPhase } from "./scenario.ts";
@@ -20,6 +21,8 @@ export interface ScenarioPlayer {
   /** What it says on the limits of every account. */
   accounts(): AccountLimits;
   personality(): Personality | undefined;
+  /** What it says of a replica. */
+  trouble(replica: string): ReplicaTrouble;
   fault(facts: RuleFacts, rngFor: (purpose: string) => Rng): CheckedAction | undefined;
   /** Ends it. What it changed of the accounts is undone. */
   stop(): void;
@@ -55,6 +58,7 @@ export function playScenario(scenario: Scenario, stage: Stage): ScenarioPlayer {
   let capacity: Partial<Capacity> = {};
   let accounts: AccountLimits = {};
   let personality: Personality | undefined;
+  let troubles: Readonly<Record<string, ReplicaTrouble>> = {};
   const balances = stage.accounts.map((account) => ({ account, balanceUsd: account.balanceUsd }));
   let paid = false;
 
@@ -63,6 +67,7 @@ export function playScenario(scenario: Scenario, stage: Stage): ScenarioPlayer {
     capacity = Object.assign({}, scenario.capacity, ...current.map(({ phase }) => phase.capacity ?? {}));
     accounts = Object.assign({}, limitsOf(scenario), ...current.map(({ phase }) => limitsOf(phase)));
     personality = current.findLast(({ phase }) => phase.personality !== undefined)?.phase.personality;
+    troubles = Object.assign({}, ...current.map(({ phase }) => phase.replicas ?? {}));
     for (const { phase } of current) if (phase.fromMs === at) pay(phase.balanceUsd);
   }
 
@@ -97,6 +102,7 @@ export function playScenario(scenario: Scenario, stage: Stage): ScenarioPlayer {
     capacity: () => capacity,
     accounts: () => accounts,
     personality: () => personality,
+    trouble: (replica) => troubles[replica] ?? {},
     fault(facts, rngFor) {
       for (const { phase, rules } of current) {
         for (const rule of rules) {

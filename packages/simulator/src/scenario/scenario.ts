@@ -2,6 +2,8 @@ import { checkAccountChange, checkConcurrency } from "../accounts.ts";
 import { checkCapacity, type Capacity } from "../capacity.ts";
 import { checkFields, checkNumber, checkText, refuse } from "../checks.ts";
 import { createRule, type FaultRule } from "../faults/rules.ts";
+import { checkTrouble, type ReplicaTrouble } from "../replica-trouble.ts";
+import type { ReplicaOptions } from "../replica.ts";
 import { checkPersonality, type Personality } from "../wire/dialects.ts";
 import { checkLoad, type ScenarioLoad } from "./load.ts";
 
@@ -28,6 +30,8 @@ export interface ScenarioPhase {
    * it was before once the scenario is stopped.
    */
   balanceUsd?: number;
+  /** What is wrong with single replicas during this phase, by name. */
+  replicas?: Readonly<Record<string, ReplicaTrouble>>;
   /** The host that is played during this phase. */
   personality?: Personality;
   /** Faults during this phase. A rule's `window` counts from the start of the phase. */
@@ -69,12 +73,37 @@ export interface Scenario {
   concurrency?: number | Readonly<Record<string, number>>;
   /** How every account's limit follows its balance over the whole scenario. */
   balanceScaling?: { perUsd: number; minLimit: number };
+  /**
+   * The machines that it needs. A simulator that starts with the scenario has these, unless its option `replicas` says
+   * otherwise; one that runs already must have them by these names.
+   */
+  replicas?: readonly ReplicaOptions[];
   phases: readonly ScenarioPhase[];
 }
 
 const limitFields = ["capacity", "concurrency", "balanceScaling"] as const;
-const phaseFields = ["name", "fromMs", "toMs", ...limitFields, "balanceUsd", "personality", "faults", "note"];
-const scenarioFields = ["name", "summary", "note", "durationMs", "load", "seeds", ...limitFields, "phases"];
+const phaseFields = [
+  "name",
+  "fromMs",
+  "toMs",
+  ...limitFields,
+  "balanceUsd",
+  "replicas",
+  "personality",
+  "faults",
+  "note",
+];
+const scenarioFields = [
+  "name",
+  "summary",
+  "note",
+  "durationMs",
+  "load",
+  "seeds",
+  ...limitFields,
+  "replicas",
+  "phases",
+];
 
 /** Checks a scenario, for example one that was read from a file. Throws what is wrong with it. */
 export function checkScenario(value: unknown, path = "scenario"): Scenario {
@@ -103,6 +132,12 @@ function checkPhase(path: string, value: unknown): void {
   }
   checkLimits(path, phase);
   if (phase["personality"] !== undefined) checkPersonality(phase["personality"], `${path}.personality`);
+  const replicas = checkFields(
+    `${path}.replicas`,
+    phase["replicas"] ?? {},
+    Object.keys(phase["replicas"] ?? {}),
+  );
+  for (const [name, trouble] of Object.entries(replicas)) checkTrouble(`${path}.replicas.${name}`, trouble);
   const faults = phase["faults"] ?? [];
   if (!Array.isArray(faults)) refuse(`${path}.faults`, faults, "a list of rules", '[{ action: "503" }]');
   for (const [index, rule] of faults.entries()) createRule(`${path}.faults[${index}]`, rule, "check");

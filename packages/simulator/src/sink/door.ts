@@ -12,3 +12,8 @@ export interface Door {
   /** For good: breaks every connection. */
   close(): Promise<void>;
 }
+
+/** Opens a door that a fault had shut. When somebody else has taken its port meanwhile, it stays shut. */
+export function openAgain(door: Door): void {
+  door.open().catch(() => {});
+}

@@ -1,4 +1,4 @@
-import type { Door } from "./door.ts";
+import { openAgain, type Door } from "./door.ts";
 import { piecesOf } from "./pieces.ts";
 import { maximumBodyBytes, type Answering, type IncomingCall, type Sink } from "./sink.ts";
 
@@ -21,9 +21,14 @@ const networkError = (headed: boolean, { message, code }: Break): TypeError =>
     cause: Object.assign(new Error(message), { code }),
   });
 
-/** A way in without sockets: all of its requests share one imagined connection. */
-interface Entrance {
+/** A way in, and what answers behind it. */
+export interface Way {
   readonly door: Door;
+  readonly answer: Answering;
+}
+
+/** All requests by one way share one imagined connection. */
+interface Entrance extends Way {
   /** The next request is reset. */
   spoiled: boolean;
 }
@@ -31,14 +36,15 @@ interface Entrance {
 /**
  * A `fetch` that reaches `answer` without a socket: the same bytes, and the errors that Node's own fetch gives.
  *
- * @param doorFor The door that a URL leads to.
+ * @param wayFor Where a URL leads to.
  */
-export function createFetch(answer: Answering, doorFor: (url: URL) => Door): typeof fetch {
+export function createFetch(wayFor: (url: URL) => Way): typeof fetch {
   const entrances = new Map<Door, Entrance>();
   function enter(url: URL): Entrance {
-    const door = doorFor(url);
+    const way = wayFor(url);
+    const { door } = way;
     let entrance = entrances.get(door);
-    if (entrance === undefined) entrances.set(door, (entrance = { door, spoiled: false }));
+    if (entrance === undefined) entrances.set(door, (entrance = { ...way, spoiled: false }));
     if (!door.isOpen) throw networkError(false, refused(door.port));
     if (entrance.spoiled) {
       entrance.spoiled = false;
@@ -54,7 +60,7 @@ export function createFetch(answer: Answering, doorFor: (url: URL) => Door): typ
     signal?.throwIfAborted();
     const entrance = enter(url);
     return new Promise<Response>((resolve, reject) =>
-      answer(call, createFetchSink(entrance, signal, resolve, reject)),
+      entrance.answer(call, createFetchSink(entrance, signal, resolve, reject)),
     );
   };
 }
@@ -158,7 +164,7 @@ function createFetchSink(
       const { door } = entrance;
       door.shut();
       broken(refused(door.port));
-      return () => void door.open();
+      return () => openAgain(door);
     },
     spoil() {
       entrance.spoiled = true;

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo, Socket } from "node:net";
 
 import { SimulatorConfigError } from "../checks.ts";
-import type { Door } from "./door.ts";
+import { openAgain, type Door } from "./door.ts";
 import { piecesOf } from "./pieces.ts";
 import { maximumBodyBytes, type Answering, type IncomingCall, type Sink } from "./sink.ts";
 
@@ -11,6 +11,8 @@ export async function openHttpDoor(answer: Answering, wanted: number): Promise<D
   /** Connections whose next request is reset. */
   const spoiled = new WeakSet<Socket>();
   let port = wanted;
+  let isWanted = true;
+  let opening: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
 
   const server = createServer((request, response) => {
@@ -44,17 +46,32 @@ export async function openHttpDoor(answer: Answering, wanted: number): Promise<D
       return port;
     },
     get isOpen() {
-      return server.listening;
+      return isWanted;
     },
     shut() {
+      isWanted = false;
       if (server.listening) server.close();
     },
-    open: () => (server.listening || closing !== undefined ? Promise.resolve() : listen()),
-    close() {
-      closing ??= new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
+    open() {
+      isWanted = true;
+      if (closing !== undefined) return closing;
+      if (server.listening) return Promise.resolve();
+      opening ??= listen().finally(() => {
+        opening = undefined;
+        // It was shut while it was opening.
+        if (!isWanted) server.close();
       });
+      return opening;
+    },
+    close() {
+      isWanted = false;
+      closing ??= (opening ?? Promise.resolve()).then(
+        () =>
+          new Promise<void>((resolve) => {
+            server.close(() => resolve());
+            server.closeAllConnections();
+          }),
+      );
       return closing;
     },
   };
@@ -167,7 +184,7 @@ function createHttpSink(
     refuse() {
       door.shut();
       finish(soon(() => socket.resetAndDestroy()));
-      return () => void door.open();
+      return () => openAgain(door);
     },
     spoil,
     onClientGone(callback) {

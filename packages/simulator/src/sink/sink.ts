@@ -24,6 +24,8 @@ export interface Sink {
 
 /** A request, as far as the simulator looks at it. Header names are lower case. */
 export interface IncomingCall {
+  /** The replica whose own listener it came by. */
+  readonly replica?: string;
   readonly method: string;
   /** Path without the query. */
   readonly path: string;
