@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 
 import {
+  around,
   bulkhead,
+  cache,
   circuitBreaker,
   createClient,
   fallback,
@@ -16,6 +18,9 @@ const lints = (...policies: Policy[]): string[] =>
   createClient(marking, ...policies)
     .describe()
     .lints.map((lint) => lint.code);
+
+/** The policy of @breakwater/deepseek, as far as its place is concerned. */
+const resume = (): Policy => around("resume", { name: "resume", run: (call, next) => next(call.fork()) });
 
 describe("lints", () => {
   it("are silent over the order that the guide recommends", () => {
@@ -37,6 +42,8 @@ describe("lints", () => {
     ["fallback-inside-retry", () => [timeout({ total: 1 }), retry(), fallback({ value: () => 0 })]],
     ["total-inside-retry", () => [retry(), timeout({ total: 1 })]],
     ["attempt-clock-outside-retry", () => [timeout({ firstToken: 1 }), retry()]],
+    ["resume-inside-retry", () => [timeout({ total: 1 }), retry(), resume()]],
+    ["cache-inside-resume", () => [timeout({ total: 1 }), resume(), cache({ ttl: "1m", key: String })]],
     ["retry-in-retry", () => [timeout({ total: 1 }), retry(), retry({ name: "again" })]],
     ["no-timeout", () => [retry()]],
   ])("know %s", (code, policies) => {

@@ -81,6 +81,19 @@ const ORDER: readonly OrderRule[] = [
     message: "fallback inside retry answers before anything is retried. Put fallback() before retry().",
   },
   {
+    code: "resume-inside-retry",
+    outer: "retry",
+    inner: "resume",
+    message:
+      "resume inside retry asks for the rest of a stream once only: a retry outside of it has done its work at the first token. Put resume() before retry().",
+  },
+  {
+    code: "cache-inside-resume",
+    outer: "resume",
+    inner: "cache",
+    message: "cache inside resume never keeps an answer that was continued. Put cache() before resume().",
+  },
+  {
     code: "total-inside-retry",
     outer: "retry",
     inner: "timeout",

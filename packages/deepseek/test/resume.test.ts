@@ -1,15 +1,17 @@
 // Delivered plus resumed is the uninterrupted text, exactly: streams cut at random, against the simulator.
-import type { BreakwaterEvent } from "@breakwater/core";
+import { type BreakwaterEvent, bulkhead, retry, timeout } from "@breakwater/core";
 import { type Simulator, startSimulator } from "@breakwater/simulator";
 import { createTestClock, seeded, type TestClock } from "@breakwater/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
+import { inUse } from "../src/fake-fetch.test-help.ts";
 import {
   type ChatChunk,
   type ChatRequest,
   createDeepSeek,
   type DeepSeek,
   type DeepSeekOptions,
+  resume,
 } from "../src/index.ts";
 
 let sim: Simulator;
@@ -173,4 +175,47 @@ describe("240 streams that break", { timeout: 120_000 }, () => {
     expect([deepseek.snapshot().inFlight, clock.pending]).toEqual([0, 0]);
     expect(sim.state().open).toBe(0);
   });
+
+  it("leave nothing behind, whenever their readers leave, abort or fall asleep", async () => {
+    const { clock, deepseek } = client({
+      policies: [resume({ resumes: 2 }), retry(), bulkhead({ concurrency: 1_000 }), timeout({ idle: "60s" })],
+    });
+    const ways = await together(
+      clock,
+      Promise.all(cases.map(({ request }, seed) => leave(clock, deepseek, request, seed))),
+    );
+    // Each of them happened, and some answers came to their end before.
+    expect(new Set(ways)).toEqual(new Set(["left", "aborted", "asleep", "read"]));
+    expect(inUse(deepseek)).toEqual({ inFlight: 0, permits: 0 });
+    expect(clock.pending).toBe(0);
+    expect(sim.state().open).toBe(0);
+  });
 });
+
+/** Reads some of an answer, and stops in one way or another: between two chunks, or in the middle of a read or a switch. */
+async function leave(
+  clock: TestClock,
+  deepseek: DeepSeek,
+  request: ChatRequest,
+  seed: number,
+): Promise<"left" | "aborted" | "asleep" | "read"> {
+  const random = seeded(seed + 1_000);
+  const controller = new AbortController();
+  const way = (["left", "aborted", "asleep"] as const)[Math.floor(random() * 3)] ?? "left";
+  const chunks = Math.floor(random() * 150);
+  const stream = deepseek.stream(request, { signal: controller.signal });
+  // Streams that stalled are in the middle of their switch a minute later.
+  const patience = new Promise<"late">((resolve) => {
+    clock.setTimer(random() * 62_000, () => resolve("late"));
+  });
+  for (let i = 0; i < chunks; i++) {
+    const reading = stream.next().catch(() => ({ done: true }) as const);
+    const step = await Promise.race([reading, patience]);
+    if (step === "late") break;
+    if (step.done === true) return "read";
+  }
+  if (way === "aborted") controller.abort("enough");
+  else if (way === "left") await stream.return?.();
+  else await new Promise<void>((resolve) => void clock.setTimer(130_000, resolve));
+  return way;
+}
