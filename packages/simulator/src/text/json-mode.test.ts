@@ -19,7 +19,7 @@ test("the answer is JSON text, of any length and in any characters", () => {
 test("max_tokens cuts it, as it cuts any text", () => {
   const { content, finishReason } = expectedText(json("JSON!", "reasoning=2,content=9", { max_tokens: 8 }));
   expect(finishReason).toBe("length");
-  expect(() => JSON.parse(content) as unknown).toThrow();
+  expect(() => JSON.parse(content) as unknown).toThrow(SyntaxError);
 });
 
 test("a prompt that does not say JSON gets white space until max_tokens", async () => {
