@@ -43,8 +43,8 @@ export interface DeepSeekUpstreamOptions {
    * - `content`: the first text or tool call behind the reasoning. The reasoning comes with it, at once: models think
    *   for longer than they write, so most streams that break do so before anybody has seen anything.
    *
-   * Tokens that are held back count for the clocks between tokens; `timeout({ total })` bounds the reasoning as well
-   * then. @default "any"
+   * Tokens that are held back count for `firstToken` and `idle` clocks, for breakers and for `meta.firstTokenMs`;
+   * `timeout({ total })` bounds the reasoning as well, since it counts to the answer. @default "any"
    */
   readonly commitOn?: CommitOn;
   /**

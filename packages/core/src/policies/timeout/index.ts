@@ -12,7 +12,7 @@ export interface TimeoutOptions {
   readonly name?: string;
   /** @default "enforce" */
   readonly mode?: "enforce" | "off";
-  /** To the answer, or to a stream's first token: over everything inside, attempts, waits and queues. Sets the deadline. */
+  /** To the answer, or to a stream's first token: over everything inside, attempts, waits and queues. Sets the deadline until then. */
   readonly total?: Duration;
   /** To the very end, a stream's last token included. */
   readonly overall?: Duration;
