@@ -1,16 +1,17 @@
 import { createAccount, type Account, type AccountState } from "./accounts.ts";
-import { createAttemptLog, type AttemptTotals } from "./attempt-log.ts";
+import { createAttemptLog, type Attempt, type AttemptTotals } from "./attempt-log.ts";
 import { createBalancer } from "./balancer.ts";
 import { createCalendar, type Calendar } from "./calendar.ts";
 import type { Capacity } from "./capacity.ts";
 import { createContextCache } from "./chat/context-cache.ts";
 import { createManualClock, createRealClock, type ManualClock } from "./clock.ts";
+import { createTally, type Tally } from "./control/metrics.ts";
 import { createRule, type ActiveRule, type FaultRule } from "./faults/rules.ts";
 import type { Settings } from "./options.ts";
 import { costOf, priceAt, tierAt, type Tier } from "./prices.ts";
 import { createReplica, type Replica, type ReplicaState } from "./replica.ts";
 import { playScenario, type ScenarioPlayer } from "./scenario/player.ts";
-import type { Scenario } from "./scenario/scenario.ts";
+import { checkMachines, type Scenario } from "./scenario/scenario.ts";
 import type { Door } from "./sink/door.ts";
 import { dialects, type Personality } from "./wire/dialects.ts";
 import { bearerOf, type Identity, type World } from "./world.ts";
@@ -63,6 +64,7 @@ export interface Engine extends World {
   setPersonality(personality: Personality): void;
   account(id: string): Account | undefined;
   readonly replicas: ReadonlyMap<string, Replica>;
+  readonly tally: Tally;
   state(): SimulatorState;
   /** Breaks every open request and stops the clock. */
   stop(): void;
@@ -76,6 +78,7 @@ export function createEngine(
   settings: Settings,
   timeScale: number,
   doors: ReadonlyMap<string, Door>,
+  onAttempt: (attempt: Attempt) => void = () => {},
 ): Engine {
   const manual = settings.clock === "manual" ? createManualClock({ stepMs: settings.tickMs }) : undefined;
   const clock = manual ?? createRealClock({ scale: timeScale, tickMs: settings.tickMs });
@@ -84,7 +87,10 @@ export function createEngine(
   const log = createAttemptLog(settings.attemptLogSize, (attempt) => {
     const { outcome } = attempt;
     if (outcome === "completed" || outcome === "rejected") replicas.get(attempt.replica)?.count(outcome);
+    tally.count(attempt);
+    onAttempt(attempt);
   });
+  const tally = createTally();
   const live: World["live"] = new Set();
   const counts = new Map<string, number>();
   let base = settings.capacity;
@@ -144,6 +150,7 @@ export function createEngine(
     log,
     live,
     replicas,
+    tally,
     route(name) {
       if (name === undefined) return route();
       const replica = replicas.get(name);
@@ -197,11 +204,12 @@ export function createEngine(
       rules = [];
     },
     play(scenario) {
+      checkMachines(scenario, [...replicas.keys()]);
       player?.stop();
       player =
         scenario === undefined
           ? undefined
-          : playScenario(scenario, { clock, accounts, onChange: limitsChanged });
+          : playScenario(scenario, { clock, calendar, accounts, onChange: limitsChanged });
       limitsChanged();
     },
     setCapacity(change) {

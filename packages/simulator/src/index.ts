@@ -2,6 +2,7 @@ export {
   startSimulator,
   type ConfigChange,
   type ReplicaHandle,
+  type ResetChange,
   type HeaderOptions,
   type Simulator,
 } from "./simulator.ts";

@@ -1,8 +1,10 @@
-import { checkAccountChange, type AccountChange } from "./accounts.ts";
+import { checkAccountChange, type Account, type AccountChange } from "./accounts.ts";
 import type { Attempt } from "./attempt-log.ts";
 import { checkMoment } from "./calendar.ts";
 import { checkCapacity, type Capacity } from "./capacity.ts";
 import { checkFields, checkNumber, refuse } from "./checks.ts";
+import { createFeed } from "./control/feed.ts";
+import { metricsText } from "./control/metrics.ts";
 import { createEngine, type SimulatorState } from "./engine.ts";
 import type { FaultRule } from "./faults/rules.ts";
 import {
@@ -29,6 +31,12 @@ export interface ConfigChange {
   capacity?: Partial<Capacity>;
   timeScale?: number;
   personality?: Personality;
+}
+
+/** What a reset may change. */
+export interface ResetChange {
+  seed?: number;
+  config?: ConfigChange;
 }
 
 /** What the headers `x-sim-tokens` and `x-sim-answer` of a request said. */
@@ -70,6 +78,16 @@ export interface Simulator {
   advance(ms: number): Promise<void>;
   /** Ended attempts, in the order they ended; the oldest are forgotten. `since` is the last `seq` already seen. */
   attempts(filter?: { since?: number; scope?: string }): readonly Attempt[];
+  /** The most requests that ever counted for an account at once: of one model, or of whichever had most. */
+  maxInFlight(account: string, model?: string): number;
+  /** Remembered attempts of an account that came after this simulated time: none, when a client knows that it must stop. */
+  requestsAfter(account: string, ms: number): readonly Attempt[];
+  /** Tokens that were computed for attempts that did not complete. */
+  wastedTokens(): number;
+  /** How many remembered attempts each call made, by the header `x-breakwater-call-id`; those without it are left out. */
+  attemptsPerCall(): ReadonlyMap<string, number>;
+  /** The state as text for Prometheus. */
+  metrics(): string;
   /** Adds rules, behind those that are there. Returns their ids. */
   addFault(rule: FaultRule | readonly FaultRule[]): string[];
   removeFault(id: string): boolean;
@@ -85,9 +103,9 @@ export interface Simulator {
   setNow(moment: string): void;
   /**
    * Back to the state right after the start: time 0, the options as given (with another seed, if you like), an empty
-   * log. Open connections are broken.
+   * log. Open connections are broken. `config` is applied afterwards, as by `configure`.
    */
-  reset(change?: { seed?: number }): void;
+  reset(change?: ResetChange): void;
   /** `expectedText` with this simulator's seed and lengths. */
   expectedText(request: ChatRequest | FimRequest, options?: HeaderOptions): ExpectedText;
   /** `verifyText` with this simulator's seed and lengths. */
@@ -98,6 +116,19 @@ export interface Simulator {
   ): Verdict;
   /** Breaks every connection and frees the port. Calling it again returns the same promise. */
   close(): Promise<void>;
+}
+
+function checkConfig(path: string, value: unknown): ConfigChange {
+  const { capacity, timeScale, personality } = checkFields(path, value, [
+    "capacity",
+    "timeScale",
+    "personality",
+  ]);
+  return {
+    capacity: checkCapacity(`${path}.capacity`, capacity ?? {}),
+    ...(timeScale === undefined ? {} : { timeScale: checkTimeScale(timeScale) }),
+    ...(personality === undefined ? {} : { personality: checkPersonality(personality) }),
+  };
 }
 
 /**
@@ -117,7 +148,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const settings = checkOptions(options);
   let { seed } = settings;
   const own = new Map<string, Door>();
-  let engine = createEngine(settings, settings.timeScale, own);
+  const feed = createFeed({ clock: () => engine.clock, state: () => engine.state() });
+  let engine = createEngine(settings, settings.timeScale, own, feed.attempt);
   let closing: Promise<void> | undefined;
 
   const textOptions = (given: HeaderOptions | undefined) => ({ ...settings.text, seed, ...given });
@@ -133,6 +165,17 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     return door?.port ?? refuse("replica", name, "one with the option port", `{ name: "${name}", port: 0 }`);
   }
 
+  function accountNamed(id: string): Account {
+    const ids = settings.accounts.map((known) => known.id);
+    return engine.account(id) ?? refuse("account", id, `one of ${ids.join(", ")}`, `"${ids[0]}"`);
+  }
+
+  function applyConfig({ capacity = {}, timeScale, personality }: ConfigChange): void {
+    engine.setCapacity(capacity);
+    if (personality !== undefined) engine.setPersonality(personality);
+    if (timeScale !== undefined) engine.clock.setScale(timeScale);
+  }
+
   const methods = {
     state: () => engine.state(),
     attempts: (filter?: { since?: number; scope?: string }) => engine.log.read(filter),
@@ -141,39 +184,36 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     removeFault: (id: string) => engine.removeFault(id),
     clearFaults: () => engine.clearFaults(),
     playScenario(scenario: Scenario | string | null) {
-      const checked = checkScenarioOption(scenario ?? undefined);
-      for (const { name } of checked?.replicas ?? []) replicaNamed(name);
-      engine.play(checked);
+      engine.play(checkScenarioOption(scenario ?? undefined));
     },
     changeReplica(name: string, change: ReplicaChange) {
       replicaNamed(name).change(checkReplicaChange(`replicas.${name}`, change));
     },
-    configure(change: ConfigChange) {
-      checkFields("config", change, ["capacity", "timeScale", "personality"]);
-      const capacity = checkCapacity("config.capacity", change.capacity ?? {});
-      const scale = change.timeScale === undefined ? undefined : checkTimeScale(change.timeScale);
-      const personality = change.personality === undefined ? undefined : checkPersonality(change.personality);
-      engine.setCapacity(capacity);
-      if (personality !== undefined) engine.setPersonality(personality);
-      if (scale !== undefined) engine.clock.setScale(scale);
-    },
+    configure: (change: ConfigChange) => applyConfig(checkConfig("config", change)),
     changeAccount(id: string, change: AccountChange) {
-      const account = engine.account(id);
-      const ids = settings.accounts.map((known) => known.id);
-      if (account === undefined) refuse("account", id, `one of ${ids.join(", ")}`, `"${ids[0]}"`);
-      account.change(checkAccountChange(`accounts.${id}`, change));
+      accountNamed(id).change(checkAccountChange(`accounts.${id}`, change));
     },
     setNow: (moment: string) => engine.calendar.setNow(checkMoment("now", moment)),
-    reset(change: { seed?: number } = {}) {
-      checkFields("reset", change, ["seed"]);
+    async advance(ms: number) {
+      checkNumber("advance", ms, { min: 0, example: "12000" });
+      if (engine.manual === undefined)
+        refuse("clock", settings.clock, "a manual clock to advance", 'clock: "manual"');
+      await engine.manual.advance(ms);
+    },
+    metrics: () => metricsText(engine.state(), engine.tally),
+    reset(change: ResetChange = {}) {
+      checkFields("reset", change, ["seed", "config"]);
+      const config = checkConfig("reset.config", change.config ?? {});
       if (change.seed !== undefined) seed = checkSeed(change.seed);
       engine.stop();
       doors.openAll();
-      engine = createEngine({ ...settings, seed }, settings.timeScale, own);
+      engine = createEngine({ ...settings, seed }, settings.timeScale, own, feed.attempt);
+      applyConfig(config);
+      feed.restart();
     },
   };
 
-  const answer = createRouter(() => engine, methods);
+  const answer = createRouter(() => engine, { ...methods, subscribe: feed.subscribe });
   const doors = await openDoors(answer, settings.port, settings.replicas, own).catch((error: unknown) => {
     engine.stop();
     throw error;
@@ -202,16 +242,26 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
         if (replicaNamed(name).isUp) await own.get(name)?.open();
       },
     }),
-    async advance(ms) {
-      checkNumber("advance", ms, { min: 0, example: "12000" });
-      if (engine.manual === undefined)
-        refuse("clock", settings.clock, "a manual clock to advance", 'clock: "manual"');
-      await engine.manual.advance(ms);
+    maxInFlight(account, model) {
+      const { maxInFlight } = accountNamed(account).state();
+      return model === undefined ? Math.max(0, ...Object.values(maxInFlight)) : (maxInFlight[model] ?? 0);
+    },
+    requestsAfter: (account, ms) =>
+      engine.log
+        .read()
+        .filter((attempt) => attempt.account === accountNamed(account).id && attempt.tReceived > ms),
+    wastedTokens: () => engine.log.totals().tokensWasted,
+    attemptsPerCall() {
+      const counts = new Map<string, number>();
+      for (const { callId } of engine.log.read())
+        if (callId !== undefined) counts.set(callId, (counts.get(callId) ?? 0) + 1);
+      return counts;
     },
     expectedText: (request, given) => expectedText(request, textOptions(given)),
     verifyText: (request, received, given) => verifyText(request, received, textOptions(given)),
     close() {
       if (closing === undefined) {
+        feed.close();
         engine.stop();
         closing = doors.close();
       }

@@ -118,3 +118,84 @@ test("reset: time, log and counters start again, the options come back, open req
     expect(simulator.attempts()).toHaveLength(1);
   });
 });
+
+test("metrics: text for Prometheus, with labels of few values", async () => {
+  await withSimulator({ replicas: [{ name: "a" }, { name: "b" }] }, async (simulator) => {
+    await (await post(simulator, chat("a"), { "x-sim-fault": "truncate_clean;tokens=3" })).text();
+    await post(simulator, chat("b"), { "x-sim-fault": "503" });
+    const response = await fetch(`${simulator.url}/__sim/metrics`);
+    expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+    const text = await response.text();
+    for (const line of [
+      "# TYPE deepseek_simulator_attempts_total counter",
+      'deepseek_simulator_attempts_total{outcome="faulted"} 1',
+      'deepseek_simulator_responses_total{status="503"} 1',
+      'deepseek_simulator_faults_total{fault="truncate_clean"} 1',
+      "deepseek_simulator_tokens_wasted_total 3",
+      'deepseek_simulator_slots{replica="b"} 64',
+      'deepseek_simulator_up{replica="a"} 1',
+      'deepseek_simulator_in_flight{account="account-1",model="deepseek-flash"} 0',
+    ])
+      expect(text.split("\n")).toContain(line);
+    for (const line of text.trimEnd().split("\n"))
+      expect(line).toMatch(
+        /^(?:# (?:HELP|TYPE) [a-z_]+ .+|[a-z_]+(?:\{[a-z]+="[^"]*"(?:,[a-z]+="[^"]*")*\})? -?[\d.e+-]+)$/,
+      );
+  });
+});
+
+test("clock: time passes on request, and the calendar moves", async () => {
+  await withSimulator({ clock: "manual" }, async (simulator) => {
+    const answer = post(simulator, chat("a"));
+    await until(() => simulator.state().open === 1);
+    expect((await control(simulator, "POST /clock", { advanceMs: 30_000 })).status).toBe(200);
+    expect((await answer).status).toBe(200);
+    expect(simulator.state().nowMs).toBe(30_000);
+    await control(simulator, "POST /clock", { setNow: "2026-11-23T02:00:00Z" });
+    expect(simulator.state()).toMatchObject({ utc: "2026-11-23T02:00:00.000Z", tier: "peak" });
+    for (const body of [
+      {},
+      { advanceMs: 1, setNow: "2026-11-23T02:00:00Z" },
+      { advanceMs: -1 },
+      { setNow: 5 },
+    ])
+      expect((await control(simulator, "POST /clock", body)).status).toBe(400);
+  });
+  await withSimulator({}, async (simulator) =>
+    expect(await control(simulator, "POST /clock", { advanceMs: 1 })).toMatchObject({
+      status: 400,
+      json: { error: { message: expect.stringContaining('clock: "manual"') as unknown } },
+    }),
+  );
+});
+
+test("reset takes a config, and changes nothing when it is wrong", async () => {
+  await withSimulator({ seed: 3 }, async (simulator) => {
+    await (await post(simulator, chat("a"))).text();
+    const wrong = { seed: 9, config: { capacity: { slots: -1 } } };
+    expect((await control(simulator, "POST /reset", wrong)).status).toBe(400);
+    expect(simulator.state()).toMatchObject({ seed: 3, totals: { attempts: 1 } });
+    await control(simulator, "POST /reset", { seed: 9, config: { capacity: { slots: 2 }, timeScale: 0.5 } });
+    expect(simulator.state()).toMatchObject({ seed: 9, timeScale: 0.5, capacity: { slots: 2 } });
+  });
+});
+
+test("questions that tests ask", async () => {
+  await withSimulator({ clock: "manual" }, async (simulator) => {
+    const ask = (call: string, fault: string): Promise<Response> =>
+      post(simulator, chat("a"), { "x-sim-fault": fault, "x-breakwater-call-id": call });
+    const open = [ask("one", "none"), ask("two", "truncate_clean;tokens=3")];
+    await until(() => simulator.state().open === 2);
+    await ask("one", "503");
+    await simulator.advance(60_000);
+    await Promise.all(open);
+    expect(Object.fromEntries(simulator.attemptsPerCall())).toEqual({ one: 2, two: 1 });
+    expect(simulator.wastedTokens()).toBe(3);
+    expect(simulator.maxInFlight("account-1")).toBe(3);
+    expect(simulator.maxInFlight("account-1", "deepseek-v4-pro")).toBe(0);
+    expect(simulator.requestsAfter("account-1", 30_000)).toEqual([]);
+    await ask("three", "402");
+    expect(simulator.requestsAfter("account-1", 30_000)).toMatchObject([{ status: 402, tReceived: 60_000 }]);
+    expect(() => simulator.maxInFlight("nobody")).toThrow('account: got "nobody"');
+  });
+});

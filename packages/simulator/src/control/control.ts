@@ -1,5 +1,5 @@
 import type { Attempt } from "../attempt-log.ts";
-import { SimulatorConfigError } from "../checks.ts";
+import { checkFields, refuse, SimulatorConfigError } from "../checks.ts";
 import type { SimulatorState } from "../engine.ts";
 import { servePage } from "../page/page.ts";
 import type { IncomingCall, Sink } from "../sink/sink.ts";
@@ -16,12 +16,16 @@ export interface ControlTarget {
   playScenario(scenario: never): void;
   changeAccount(id: string, change: never): void;
   changeReplica(name: string, change: never): void;
+  advance(ms: number): Promise<void>;
+  setNow(moment: string): void;
+  metrics(): string;
+  subscribe(sink: Sink, missed: readonly Attempt[]): boolean;
 }
 
 interface Route {
   readonly method: string;
   readonly path: RegExp;
-  /** The answer, as JSON. */
+  /** The answer, as JSON, perhaps later. */
   readonly run: (target: ControlTarget, body: never, id: string, call: IncomingCall) => unknown;
 }
 
@@ -60,17 +64,45 @@ const routes: readonly Route[] = [
     path: /^\/replicas\/(.+)$/,
     run: (target, body, id) => (target.changeReplica(id, body), done),
   },
+  { method: "POST", path: /^\/clock$/, run: moveClock },
 ];
+
+/** `{ advanceMs }` lets time pass and answers when it has; `{ setNow }` is another moment of the calendar. */
+async function moveClock(target: ControlTarget, body: unknown): Promise<unknown> {
+  const { advanceMs, setNow } = checkFields("clock", body, ["advanceMs", "setNow"]);
+  if ((advanceMs === undefined) === (setNow === undefined))
+    refuse("clock", body, "either advanceMs or setNow", '{ "advanceMs": 12000 }');
+  if (setNow === undefined) await target.advance(advanceMs as number);
+  else target.setNow(setNow as string);
+  return done;
+}
+
+/** Server-sent events; a reader who comes again says which attempt it has seen last. */
+function serveEvents(target: ControlTarget, { headers, query }: IncomingCall, sink: Sink): void {
+  const last = headers["last-event-id"] ?? query.get("since");
+  const since = last == null ? undefined : Number(last);
+  const missed = since === undefined || !Number.isFinite(since) ? [] : target.attempts({ since });
+  if (!target.subscribe(sink, missed)) send(sink, 503, mistake("too many readers of events"));
+}
 
 /** Serves `/__sim/*`. */
 export function serveControl(target: ControlTarget, call: IncomingCall, sink: Sink): void {
   const path = call.path.slice("/__sim".length);
   if (call.method === "GET" && (path === "" || path === "/")) return servePage(sink);
+  if (call.method === "GET" && path === "/events") return serveEvents(target, call, sink);
+  if (call.method === "GET" && path === "/metrics") return sendText(sink, target.metrics());
   for (const { method, path: pattern, run } of routes) {
     const found = method === call.method ? pattern.exec(path) : null;
     if (found === null) continue;
     try {
       const answer = run(target, readBody(call), decodeURIComponent(found[1] ?? ""), call);
+      if (answer instanceof Promise) {
+        answer.then(
+          (value) => send(sink, 200, value),
+          (error: Error) => send(sink, 400, mistake(error.message)),
+        );
+        return;
+      }
       return answer === undefined
         ? send(sink, 404, mistake(`nothing here by the name of ${found[1]}`))
         : send(sink, 200, answer);
@@ -79,10 +111,14 @@ export function serveControl(target: ControlTarget, call: IncomingCall, sink: Si
       throw error;
     }
   }
-  const known = routes.map(
-    ({ method, path: pattern }) =>
-      `${method} /__sim${pattern.source.replace(/[\\^$]/g, "").replace("(.+)", ":id")}`,
-  );
+  const known = [
+    "GET /__sim/events",
+    "GET /__sim/metrics",
+    ...routes.map(
+      ({ method, path: pattern }) =>
+        `${method} /__sim${pattern.source.replace(/[\\^$]/g, "").replace("(.+)", ":id")}`,
+    ),
+  ];
   send(sink, 404, mistake(`${call.method} ${call.path}: no such call; there are ${known.join(", ")}`));
 }
 
@@ -102,6 +138,15 @@ function send(sink: Sink, status: number, value: unknown): void {
   const body = JSON.stringify(value);
   sink.head(status, {
     "Content-Type": "application/json",
+    "Content-Length": String(Buffer.byteLength(body)),
+  });
+  sink.write(body);
+  sink.end();
+}
+
+function sendText(sink: Sink, body: string): void {
+  sink.head(200, {
+    "Content-Type": "text/plain; version=0.0.4; charset=utf-8",
     "Content-Length": String(Buffer.byteLength(body)),
   });
   sink.write(body);

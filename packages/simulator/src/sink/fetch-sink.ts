@@ -4,6 +4,9 @@ import { maximumBodyBytes, type Answering, type IncomingCall, type Sink } from "
 
 const encoder = new TextEncoder();
 
+/** Nothing is made in advance, so what the queue holds is what the reader has not taken. */
+const backlogInBytes = new ByteLengthQueuingStrategy({ highWaterMark: 0 });
+
 /** What Node's fetch names as the cause when a connection ends in an unusual way. */
 interface Break {
   readonly message: string;
@@ -131,16 +134,19 @@ function createFetchSink(
     head(status, headers) {
       if (over) return;
       headed = true;
-      const body = new ReadableStream<Uint8Array>({
-        start: (made) => {
-          controller = made;
+      const body = new ReadableStream<Uint8Array>(
+        {
+          start: (made) => {
+            controller = made;
+          },
+          cancel: () => {
+            if (over) return;
+            finish();
+            gone?.();
+          },
         },
-        cancel: () => {
-          if (over) return;
-          finish();
-          gone?.();
-        },
-      });
+        backlogInBytes,
+      );
       resolve(new Response(body, { status, headers }));
     },
     // A response exists from its head on.
@@ -150,6 +156,7 @@ function createFetchSink(
       const bytes = encoder.encode(text);
       for (const piece of piecesOf(bytes, pieceBytes)) controller?.enqueue(piece);
     },
+    backlog: () => -(controller?.desiredSize ?? 0),
     split(bytes) {
       pieceBytes = bytes;
     },

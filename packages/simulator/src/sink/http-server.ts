@@ -178,6 +178,7 @@ function createHttpSink(
     split(bytes) {
       pieceBytes = bytes;
     },
+    backlog: () => response.writableLength,
     end: () => finish(() => response.end()),
     hangUp: () => finish(soon(() => socket.destroySoon())),
     reset: () => finish(soon(() => socket.resetAndDestroy())),

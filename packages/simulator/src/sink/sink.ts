@@ -8,6 +8,8 @@ export interface Sink {
   write(text: string): void;
   /** From now on each write leaves in pieces of at most so many bytes, each on its own. */
   split(bytes: number): void;
+  /** Bytes that were written and that nobody has taken yet. */
+  backlog(): number;
   /** The proper end. */
   end(): void;
   /** Closes the connection (FIN) without the end of the body. */
