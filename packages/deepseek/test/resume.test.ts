@@ -45,14 +45,17 @@ interface Case {
   readonly fault: string;
 }
 
-/** A request, and where and how the stream of its answer breaks: behind its first word and before its last. */
-function caseOf(seed: number): Case {
+/**
+ * A request, and where and how the stream of its answer breaks: behind the first word of its content and before its
+ * last, or `anywhere`, in its reasoning too.
+ */
+function caseOf(seed: number, anywhere = false): Case {
   const random = seeded(seed);
   const between = (from: number, to: number): number => from + Math.floor(random() * (to - from + 1));
-  const thinking = random() < 0.5;
+  const thinking = anywhere || random() < 0.5;
   const reasoning = thinking ? between(1, 40) : 0;
   const content = between(3, 200);
-  const tokens = reasoning + between(1, content - 1);
+  const tokens = anywhere ? between(0, reasoning + content - 1) : reasoning + between(1, content - 1);
   const kinds = [
     "reset_mid_stream",
     "reset_mid_chunk",
@@ -85,21 +88,27 @@ function questionOf({ messages }: ChatRequest): string {
   return typeof content === "string" ? content : "";
 }
 
-/** Breaks the first attempt at each request, and none of those that go on. */
-function client(options: DeepSeekOptions): {
+/** Breaks the first attempt at each request, and none of those that follow. */
+function client(
+  options: DeepSeekOptions,
+  broken: readonly Case[] = cases,
+): {
   readonly clock: TestClock;
   readonly deepseek: DeepSeek;
   readonly events: BreakwaterEvent[];
 } {
   const clock = createTestClock();
   const events: BreakwaterEvent[] = [];
+  const faults = new Map(broken.map(({ fault, request }) => [questionOf(request), fault]));
   const deepseek = createDeepSeek({
     apiKey: sim.key,
     baseURL: sim.url,
     fetch: sim.fetch,
     runtime: clock,
     headers: ({ request }) => {
-      const fault = request.messages.at(-1)?.role === "user" ? faults.get(questionOf(request)) : undefined;
+      const question = questionOf(request);
+      const fault = faults.get(question);
+      faults.delete(question);
       return fault === undefined ? {} : { "x-sim-fault": fault };
     },
     ...options,
@@ -109,8 +118,7 @@ function client(options: DeepSeekOptions): {
 }
 
 const SEEDS = Array.from({ length: 240 }, (_, seed) => seed);
-const cases = SEEDS.map(caseOf);
-const faults = new Map(cases.map(({ fault, request }) => [questionOf(request), fault]));
+const cases = SEEDS.map((seed) => caseOf(seed));
 
 interface Read {
   readonly content: string;
@@ -174,6 +182,27 @@ describe("240 streams that break", { timeout: 120_000 }, () => {
     expect([count("stream-resume"), count("resume-stop")]).toEqual([SEEDS.length, 0]);
     expect([deepseek.snapshot().inFlight, clock.pending]).toEqual([0, 0]);
     expect(sim.state().open).toBe(0);
+  });
+
+  it("are whole wherever they break, where they begin with their content as well", async () => {
+    const anywhere = SEEDS.map((seed) => caseOf(seed, true));
+    const { clock, deepseek, events } = client(
+      { commitOn: "content", midStream: "resume", budget: { perSecond: 1_000 } },
+      anywhere,
+    );
+    const reads = await together(
+      clock,
+      Promise.all(anywhere.map(({ request }) => read(deepseek.stream(request)))),
+    );
+    for (const [i, { content, error, reasoning }] of reads.entries()) {
+      expect(error).toBeUndefined();
+      expect(sim.verifyText((anywhere[i] as Case).request, { content, reasoning })).toBe("complete");
+    }
+    const ends = events.flatMap((event) => (event.type === "call-end" ? [event.attempts] : []));
+    expect(new Set(ends)).toEqual(new Set([2]));
+    const resumes = events.filter(({ type }) => type === "stream-resume").length;
+    expect([resumes > 0, resumes < SEEDS.length]).toEqual([true, true]);
+    expect([deepseek.snapshot().inFlight, clock.pending]).toEqual([0, 0]);
   });
 
   it("leave nothing behind, whenever their readers leave, abort or fall asleep", async () => {
