@@ -115,6 +115,21 @@ function classify(facts: ErrorFacts): ErrorClass {
   return found;
 }
 
+/** Why the host limits the rate, as `UpstreamError.reason` says it: the first pattern that its message fits. */
+export type RateLimitReason = "balance" | "tpm" | "rpm" | "concurrency" | "upstream";
+
+const REASONS: readonly (readonly [RateLimitReason, RegExp])[] = [
+  // "… your concurrency limit of 25 based on your remaining balance": of both, the one that a top-up mends.
+  ["balance", /remaining balance|top up/i],
+  ["tpm", /\btpm\b|tokens per minute/i],
+  ["rpm", /\brpm\b|requests per minute/i],
+  ["concurrency", /concurren/i],
+];
+
+function reasonOf(message: string): RateLimitReason {
+  return REASONS.find(([, pattern]) => pattern.test(message))?.[0] ?? "upstream";
+}
+
 /** "… which exceeds your concurrency limit of 25 …" */
 function limitOf(message: string): number | undefined {
   const match = /concurrency limit of (\d{1,9})\b/i.exec(message);
@@ -138,11 +153,15 @@ export interface FailureContext {
   readonly body?: unknown;
   /** Whether inference may have begun. */
   readonly spent?: boolean;
+  /** Whether another key, or another account, would take the call. */
+  readonly elsewhere?: ((scope: "key" | "account") => boolean) | undefined;
 }
 
 export function errorFailure(facts: ErrorFacts, context: FailureContext): Failure {
-  const { code, fault, retryable, scope } = classify(facts);
-  const { target, meta, retryAfterMs, traceId, key, spent } = context;
+  const { code, fault, scope, ...found } = classify(facts);
+  const { target, meta, retryAfterMs, traceId, key, spent, elsewhere } = context;
+  const retryable =
+    found.retryable || ((code === "QUOTA" || code === "AUTH") && elsewhere?.(scopeOf(code)) === true);
   const body =
     context.body === undefined ? undefined : parseLeniently(redact(JSON.stringify(context.body), key));
   const message = redact(facts.message, key);
@@ -151,6 +170,7 @@ export function errorFailure(facts: ErrorFacts, context: FailureContext): Failur
   return {
     error: new UpstreamError(code, `${target} answered ${facts.status} (${code})${said}`, {
       status: facts.status,
+      ...(code === "RATE_LIMIT" && { reason: reasonOf(facts.message) }),
       retryAfterMs,
       traceId,
       body,
@@ -166,6 +186,10 @@ export function errorFailure(facts: ErrorFacts, context: FailureContext): Failur
       ...(spent === true && { spent }),
     },
   };
+}
+
+function scopeOf(code: "QUOTA" | "AUTH"): "key" | "account" {
+  return code === "AUTH" ? "key" : "account";
 }
 
 export function brokenFailure(

@@ -5,9 +5,14 @@ import {
   type Listener,
   type Policy,
   readOptions,
+  type Refusal,
   type Runtime,
 } from "@breakwater/core";
 
+import { createBook } from "./accounts/book.ts";
+import { type Accounts, faceOf } from "./accounts/index.ts";
+import { DEFAULT_RULES } from "./accounts/options.ts";
+import type { Asker } from "./accounts/probe.ts";
 import { type FetchRequest, isChat, withoutHopHeaders } from "./fetch-request.ts";
 import { createFetch, type ErrorMode, type FetchClients, type Managing } from "./fetch.ts";
 import { type HostProfile, hosts } from "./hosts.ts";
@@ -38,6 +43,7 @@ type WireOptions = Pick<
   | "maxAnswerBytes"
   | "maxEventChars"
   | "commitOn"
+  | "upstreamMode"
   | "maxWithheld"
 >;
 
@@ -51,6 +57,11 @@ export interface DeepSeekFetchOptions extends WireOptions {
    * texts, as DeepSeek is. @default "error"
    */
   readonly midStream?: MidStream;
+  /**
+   * The account that a key belongs to, so that its keys share what is known of it: credit, limits, breakers. A name,
+   * never the key itself, since events show it. @default each key is an account of its own
+   */
+  readonly account?: (key: string) => string | undefined;
   /** @default "response" */
   readonly errorMode?: ErrorMode;
   /** Time and chance. @default the real ones */
@@ -60,7 +71,11 @@ export interface DeepSeekFetchOptions extends WireOptions {
 }
 
 /** A `fetch` for SDKs, and what can be seen of the clients behind it. */
-export type DeepSeekFetch = Fetch & Managing;
+export type DeepSeekFetch = Fetch &
+  Managing & {
+    /** The accounts of the keys that came by, those that were not used for longest left out: how each stands, and `reset`. */
+    readonly accounts: Accounts;
+  };
 
 /**
  * A `fetch` with policies, for any SDK that lets itself be given one: `new OpenAI({ fetch: deepseekFetch() })`. URL and
@@ -86,16 +101,24 @@ export type DeepSeekFetch = Fetch & Managing;
  */
 export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch {
   const config = read(options);
-  const { errorMode, maxTargets, otherPolicies, policies, runtime, transport, wire } = config;
+  const { account, errorMode, maxTargets, otherPolicies, policies, runtime, transport, wire } = config;
   const settings = runtime === undefined ? {} : { runtime };
   const targets = new Map<string, FetchClients>();
   const listeners = new Set<{ readonly tell: Listener }>();
+  const book = createBook([], DEFAULT_RULES);
 
   function makeClients(baseURL: string): FetchClients {
     const host = profileOf(baseURL);
     const target = { baseURL, host };
     const own = readUpstreamOptions("deepseekFetch", { ...wire, host, apiKey: "of-each-request" });
-    const upstream = createUpstream(own, (call) => addressOf(call, baseURL, own.prefixUrl));
+    const upstream = createUpstream(
+      own,
+      (call) => admit(call, addressOf(call, baseURL, own.prefixUrl), baseURL, own.asker),
+      (call) => {
+        const { key } = addressOf(call, baseURL, undefined);
+        return key === undefined ? undefined : book.idOfKey(key, { place: baseURL, account: account?.(key) });
+      },
+    );
     const other = statusUpstream(host.name, transport, ({ args }) => args);
     const clients = {
       chat: createClient({ upstream, name: host.name, ...settings }, ...policies(target)),
@@ -109,12 +132,27 @@ export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch
     return clients;
   }
 
+  /** The key is the caller's. Whether its account can pay is known all the same. */
+  async function admit(
+    call: Call<ChatRequest>,
+    address: Address,
+    place: string,
+    asker: Asker,
+  ): Promise<Address | Refusal> {
+    const { key } = address;
+    if (key === undefined) return address;
+    const lease = await book.admitKey(call, asker, key, { place, account: account?.(key) });
+    return "code" in lease ? lease : { ...address, elsewhere: lease.elsewhere };
+  }
+
   function clientsFor(request: FetchRequest): FetchClients {
     const { headers, url } = request;
     const path = isChat(request) ? url.pathname.replace(/\/chat\/completions\/?$/, "") : "";
     const baseURL = url.origin + path;
     // The key tells accounts apart, and stays in here.
-    const key = [baseURL, headers.get("authorization"), headers.get("x-api-key")].join("\n");
+    const credentials = keyIn(headers);
+    const owner = credentials === undefined ? undefined : account?.(credentials);
+    const key = [baseURL, owner === undefined ? `key ${credentials}` : `account ${owner}`].join("\n");
     const clients = targets.get(key) ?? makeClients(baseURL);
     targets.delete(key);
     targets.set(key, clients);
@@ -136,25 +174,33 @@ export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch
       await Promise.all(all().map((client) => client.close()));
     },
   };
-  return Object.assign(createFetch(clientsFor, errorMode, runtime), managing);
+  return Object.assign(createFetch(clientsFor, errorMode, runtime), managing, { accounts: faceOf(book) });
 }
 
 /** The host at this address. It is addressed as its caller addressed it: nothing in his requests is translated. */
 function profileOf(baseURL: string): HostProfile {
   const known = Object.values(hosts).find((host) => new URL(host.baseURL).origin === new URL(baseURL).origin);
-  const { name, earlyHeaders = false, prefix } = known ?? { name: new URL(baseURL).host };
-  return { name, baseURL, earlyHeaders, ...(prefix !== undefined && { prefix }) };
+  const { name, earlyHeaders = false, prefix, balance } = known ?? { name: new URL(baseURL).host };
+  return {
+    name,
+    baseURL,
+    earlyHeaders,
+    ...(prefix !== undefined && { prefix }),
+    ...(balance !== undefined && { balance }),
+  };
+}
+
+function keyIn(headers: Headers): string | undefined {
+  return headers.get("authorization")?.replace(/^bearer\s+/i, "") ?? headers.get("x-api-key") ?? undefined;
 }
 
 function addressOf(call: Call<ChatRequest>, baseURL: string, prefixUrl: string | undefined): Address {
   const wire = wireAround(call);
   const headers = withoutHopHeaders(wire?.headers ?? new Headers({ "content-type": "application/json" }));
-  const key =
-    headers.get("authorization")?.replace(/^bearer\s+/i, "") ?? headers.get("x-api-key") ?? undefined;
   // A continuation is ours: what its caller addressed was the answer that broke off.
   const url =
     wireOf(call.request)?.url ?? (isContinuation(call.request) ? prefixUrl : undefined) ?? wire?.url;
-  return { url: url ?? `${baseURL}/chat/completions`, headers, key };
+  return { url: url ?? `${baseURL}/chat/completions`, headers, key: keyIn(headers) };
 }
 
 function read(options: DeepSeekFetchOptions) {
@@ -191,6 +237,7 @@ function read(options: DeepSeekFetchOptions) {
     ),
     otherPolicies: policiesOf("otherPolicies", () => statusPolicies()),
     errorMode: reader.oneOf<ErrorMode>("errorMode", ["response", "throw"], "response"),
+    account: reader.callback<NonNullable<DeepSeekFetchOptions["account"]>>("account"),
     runtime: reader.raw<Runtime>("runtime"),
     maxTargets: reader.count("maxTargets", 100),
     // What is no chat may have any body that the runtime's own fetch knows: forms, files, streams.
@@ -210,5 +257,6 @@ const WIRE_OPTIONS = [
   "maxAnswerBytes",
   "maxEventChars",
   "commitOn",
+  "upstreamMode",
   "maxWithheld",
 ] as const satisfies readonly (keyof WireOptions)[];

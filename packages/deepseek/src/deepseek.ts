@@ -11,6 +11,9 @@ import {
   unwrap,
 } from "@breakwater/core";
 
+import { createBook } from "./accounts/book.ts";
+import { type Accounts, faceOf } from "./accounts/index.ts";
+import { DEFAULT_RULES } from "./accounts/options.ts";
 import { asStream } from "./as-stream.ts";
 import { type FetchRequest, withoutCredentials } from "./fetch-request.ts";
 import { createFetch, type ErrorMode } from "./fetch.ts";
@@ -62,6 +65,8 @@ export interface DeepSeek extends Managed {
   handler(options: HandlerOptions): (request: Request) => Promise<Response>;
   /** The ids that a request may name here. Ids that are not listed reach the host as they are. */
   models(): readonly string[];
+  /** The accounts of this client's keys: how each stands, and `reset` after a top-up. Can be given to further clients. */
+  readonly accounts: Accounts;
   /** The client itself: outcomes that are not thrown, and the upstream for further clients. */
   readonly client: Client<ChatRequest, ChatAnswer>;
 }
@@ -120,12 +125,13 @@ export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
     ),
     stream: (request, callOptions = {}) =>
       lazyStream(async (signal) => {
-        const answer = unwrap(await client.outcome(inPieces(request), { ...callOptions, signal }));
-        return asStream(answer);
+        const streamed = inPieces(request);
+        return asStream(unwrap(await client.outcome(streamed, { ...callOptions, signal })), streamed);
       }, callOptions.signal),
     fetch: createFetch(() => ({ chat: client, other }), errorMode, runtime),
     handler: (handlerOptions) => createHandler(client, modelsOf(config), runtime, handlerOptions),
     models: () => modelsOf(config),
+    accounts: faceOf(config.accounts ?? createBook([], DEFAULT_RULES)),
     client,
     describe: () => client.describe(),
     snapshot: () => client.snapshot(),
@@ -181,6 +187,7 @@ async function addressOf(
   config: UpstreamConfig,
 ): Promise<Awaited<ReturnType<AddressOf>>> {
   const address = await ownAddress(call, config);
+  if ("code" in address) return address;
   const given = wireAround(call)?.headers;
   if (given === undefined) return address;
   const headers = withoutCredentials(given);

@@ -13,6 +13,9 @@ export type ThinkingSwitch =
   | "reasoning"
   | ((request: ChatRequest) => Readonly<Record<string, unknown>>);
 
+/** How a host is asked for a whole answer; see `DeepSeekUpstreamOptions.upstreamMode`. */
+export type UpstreamMode = "same" | "stream";
+
 /** What differs between hosts that speak DeepSeek's API. Plain data: spread one and change what you like. */
 export interface HostProfile {
   /** What events, errors and `meta.target` call it. */
@@ -34,6 +37,13 @@ export interface HostProfile {
    * `recommended()` sets no headers clock. @default false
    */
   readonly earlyHeaders?: boolean;
+  /** How it is asked for a whole answer, unless the options say otherwise. @default "same" */
+  readonly upstreamMode?: UpstreamMode;
+  /**
+   * Where the host tells an account's balance, as DeepSeek does. Where it does not, an account without credit is tried
+   * again with a completion. @default it does not
+   */
+  readonly balance?: string;
   /**
    * Where texts are continued (chat prefix completion): a URL, or a path behind the base URL in the place of its `/v1`.
    * Requests that end in an assistant's message with `prefix: true` go there. Absent: they go where all others go, and
@@ -54,6 +64,7 @@ export const hosts: Readonly<Record<HostName, HostProfile>> = {
     models: { "deepseek-flash": "deepseek-flash", "deepseek-v4-pro": "deepseek-v4-pro" },
     earlyHeaders: true,
     prefix: "/beta",
+    balance: "/user/balance",
   },
   siliconflow: {
     name: "siliconflow",

@@ -1,4 +1,7 @@
-export type { DeepSeekErrorCode } from "./classify.ts";
+export { accountOf, type Accounts, createAccounts } from "./accounts/index.ts";
+export type { AccountOptions, AccountsOptions } from "./accounts/options.ts";
+export type { AccountSnapshot, KeySnapshot } from "./accounts/snapshot.ts";
+export type { DeepSeekErrorCode, RateLimitReason } from "./classify.ts";
 export { type Chat, createDeepSeek, type DeepSeek, type DeepSeekOptions } from "./deepseek.ts";
 export {
   type DeepSeekFetch,
@@ -14,6 +17,7 @@ export {
   type OwnHostOptions,
   sglang,
   type ThinkingSwitch,
+  type UpstreamMode,
   vllm,
 } from "./hosts.ts";
 export type { HandlerOptions, Principal } from "./http/handler.ts";

@@ -211,11 +211,17 @@ describe("a call behind them", () => {
     const { next, ask, requests } = bench({}, ...recommended({ fallback: spare.ask, clocks: false }));
     for (let i = 0; i < 3; i++) {
       const asked = ask.outcome({ messages: [] });
-      if (i === 0) (await next()).respond(402, "{}");
+      if (i === 0) {
+        (await next()).respond(402, "{}");
+        (await next()).respond(200, '{"is_available":false,"balance_infos":[]}');
+      }
       (await spare.next()).respond(200, completion());
       expect(await asked).toMatchObject({ status: "answered", meta: { degraded: true } });
     }
-    expect(requests).toHaveLength(1);
+    expect(requests.map(({ url }) => url.replace(/.*test/, ""))).toEqual([
+      "/chat/completions",
+      "/user/balance",
+    ]);
     expect(clock.pending).toBe(0);
   });
 });

@@ -8,6 +8,7 @@ import {
   circuitBreaker,
   type CircuitBreakerOptions,
   ConfigError,
+  type Ending,
   fallback as fallBackOn,
   type Outcome,
   type PermitStore,
@@ -74,7 +75,7 @@ export interface RecommendedOptions {
  * | `rateLimit` | none | DeepSeek has no limit per minute; tenants of yours may: `{ limits, key: (_, call) => call.tenant }` |
  * | `midStream` | `"error"` | a continuation is paid for, and only you know whether half an answer is worth it |
  * | `retry` | 5 attempts, with a fallback 3; full jitter, Retry-After honoured | a burst of 503s outlasts three, unless there is somebody else to ask; the budget, not the count, keeps load down; an empty answer is asked for once more only |
- * | `circuitBreaker` | per model; opens at 90 % failures, with a fallback at 50 % and at a 402 | with nowhere else to go, an open breaker makes an empty evening of a half-bad one |
+ * | `circuitBreaker` | per model; opens at 90 % failures, with a fallback at 50 % | with nowhere else to go, an open breaker makes an empty evening of a half-bad one; an empty account says nothing of the host: its calls are not sent, see `createAccounts` |
  * | `bulkhead` | `adaptive`, per model: 500 at once, 2000 more wait up to 30 s | DeepSeek's limit for its larger model; it shrinks with the balance, so a 429 that names another sets it |
  * | `clocks`: headers | 30 s, where the host sends them early | DeepSeek sends them at once, even to a call that queues |
  * | liveness | 40 s | more than three keep-alives |
@@ -196,14 +197,13 @@ export function statusPolicies(): readonly Policy[] {
 const modelOf = (request: ChatRequest): string => request.model ?? "";
 
 function breakerDefaults(several: boolean): CircuitBreakerOptions<ChatRequest> {
-  const key = modelOf;
-  if (!several) return { failureRate: 0.9, key };
-  // An empty account stays empty for a while, and somebody else can answer meanwhile.
-  return {
-    failureRate: 0.5,
-    key,
-    trip: (ending) => ending.scope === "account" && ending.fault === "upstream",
-  };
+  return { failureRate: several ? 0.5 : 0.9, key: modelOf, when: hostFails };
+}
+
+/** As every breaker counts, but for an account without credit: that says nothing of the host, for others have some. */
+function hostFails({ fault, scope, status }: Ending): boolean | undefined {
+  if (status === "answered") return false;
+  return fault === "upstream" && scope !== "account" ? true : undefined;
 }
 
 function worthAnother(

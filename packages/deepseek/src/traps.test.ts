@@ -243,12 +243,13 @@ test("an answer made by a fallback comes in pieces to whoever wants pieces", asy
     body: JSON.stringify({ messages, stream: true }),
   });
   (await fake.next()).respond(503, "{}");
-  const events = (await (await asked).text()).split("\n\n");
-  expect(JSON.parse((events[0] ?? "").slice("data: ".length))).toMatchObject({
-    object: "chat.completion.chunk",
-    choices: [{ delta: { content: "Please ask again later." }, finish_reason: "stop" }],
-  });
-  expect(events[1]).toBe("data: [DONE]");
+  const events = (await (await asked).text()).split("\n\n").map((event) => event.slice("data: ".length));
+  expect(events.slice(-2)).toEqual(["[DONE]", ""]);
+  expect(events.slice(0, -2).map((event) => JSON.parse(event) as unknown)).toMatchObject([
+    { object: "chat.completion.chunk", choices: [{ delta: { role: "assistant", content: "" } }] },
+    { choices: [{ delta: { content: "Please ask again later." }, finish_reason: null }] },
+    { choices: [{ delta: { content: "" }, finish_reason: "stop" }], usage: canned.usage },
+  ]);
   expect(inUse(deepseek).inFlight).toBe(0);
 });
 
@@ -265,6 +266,8 @@ test("a key never comes out, wherever it was put", async () => {
     const asked = outcome();
     (await next()).respond(status, body);
     const failed = await asked;
+    // Whether the key is really wrong is asked at once.
+    if (status === 401) (await next()).respond(200, "{}");
     told.push(failed, essence(failed));
     if (failed.status === "failed")
       told.push(String(failed.error), (failed.error as { body?: unknown }).body);

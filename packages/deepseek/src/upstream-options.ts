@@ -1,15 +1,45 @@
 import { type Call, ConfigError, type Duration, type MaybePromise, readOptions } from "@breakwater/core";
 
-import { type HostName, type HostProfile, hosts } from "./hosts.ts";
+import { type AccountBook, createBook } from "./accounts/book.ts";
+import { type Accounts, bookOf } from "./accounts/index.ts";
+import {
+  type AccountOptions,
+  type AccountsConfig,
+  checkAccounts,
+  checkKey,
+  checkKeys,
+  DEFAULT_RULES,
+} from "./accounts/options.ts";
+import { type Asker, createAsker } from "./accounts/probe.ts";
+import { type HostName, type HostProfile, hosts, type UpstreamMode } from "./hosts.ts";
 import type { CommitOn, StreamRules } from "./stream-source.ts";
 import type { Fetch } from "./transport.ts";
 import type { ChatRequest } from "./types.ts";
 
-export type ApiKey = string | ((call: Call<unknown>) => MaybePromise<string>);
+/** One key, several of one account, or a function that gives one for each attempt. */
+export type ApiKey = string | readonly string[] | KeyOf;
+
+/** Each key that it gives counts as an account of its own, since nothing else is known of it. */
+type KeyOf = (call: Call<unknown>) => MaybePromise<string>;
 
 export interface DeepSeekUpstreamOptions {
-  /** The key, or a function that gives one for each attempt. @default the host's environment variable: `DEEPSEEK_API_KEY` */
+  /**
+   * The key, several keys of one account, which are used in turn, or a function that gives one for each attempt.
+   * @default the host's environment variable: `DEEPSEEK_API_KEY`
+   */
   readonly apiKey?: ApiKey | undefined;
+  /**
+   * Several accounts, in the order in which they are preferred, or what `createAccounts` made of them, to share what
+   * is learnt of them between clients. Instead of `apiKey`.
+   */
+  readonly accounts?: readonly AccountOptions[] | Accounts | undefined;
+  /**
+   * How the host is asked for a whole answer: the `same` way, or by `stream`. A whole answer is silent in the making, so
+   * nothing but its total time can be watched; streamed to here and put together, it has a clock for its first token and
+   * for every other one, and one that stalls is asked for again after a minute. What the caller gets is the same, but
+   * for members that a host sends in whole answers only, and the spelling of its JSON. @default "same", or the host's
+   */
+  readonly upstreamMode?: UpstreamMode;
   /** What `/chat/completions` is appended to. @default `DEEPSEEK_BASE_URL`, else the host's */
   readonly baseURL?: string | undefined;
   /** A known host by name, or one of your own. @default "deepseek" */
@@ -60,12 +90,17 @@ export interface UpstreamConfig {
   readonly url: string;
   /** Where texts are continued, if that is known. */
   readonly prefixUrl: string | undefined;
-  readonly apiKey: ApiKey | undefined;
+  /** Undefined where the keys are known, or none is asked for. */
+  readonly keyOf: KeyOf | undefined;
+  /** Undefined for a host that asks for no key. */
+  readonly accounts: AccountBook | undefined;
+  readonly asker: Asker;
   readonly fetch: Fetch | undefined;
   readonly headers: DeepSeekUpstreamOptions["headers"];
   readonly rules: StreamRules;
   readonly maxErrorBodyBytes: number;
   readonly maxAnswerBytes: number;
+  readonly upstreamMode: UpstreamMode;
 }
 
 export function readUpstreamOptions(
@@ -90,11 +125,14 @@ export function readUpstreamOptions(
     reader.fail("headers must be an object of names and values, or a function that gives one.");
   }
   const commitOn = reader.oneOf<CommitOn>("commitOn", ["any", "content"], "any");
+  const url = `${baseOf(where, given)}/chat/completions`;
+  const fetch = reader.callback<Fetch>("fetch");
   const config: UpstreamConfig = {
     profile,
-    url: `${baseOf(where, given)}/chat/completions`,
-    apiKey: keyOf(where, reader.raw("apiKey"), host),
-    fetch: reader.callback<Fetch>("fetch"),
+    url,
+    ...keysOf(where, reader.raw("apiKey"), reader.raw("accounts"), host),
+    asker: createAsker(profile, url, fetch),
+    fetch,
     prefixUrl: prefixUrlOf(where, given, profile.prefix),
     headers,
     rules: {
@@ -107,6 +145,11 @@ export function readUpstreamOptions(
     },
     maxErrorBodyBytes: reader.count("maxErrorBodyBytes", 65_536),
     maxAnswerBytes: reader.count("maxAnswerBytes", 67_108_864),
+    upstreamMode: reader.oneOf<UpstreamMode>(
+      "upstreamMode",
+      ["same", "stream"],
+      profile.upstreamMode ?? "same",
+    ),
   };
   reader.done();
   return config;
@@ -162,23 +205,37 @@ function parseUrl(text: string): URL | undefined {
   }
 }
 
-function keyOf(where: string, given: unknown, host: HostProfile): ApiKey | undefined {
-  if (typeof given === "function") return given as ApiKey;
+function keysOf(
+  where: string,
+  given: unknown,
+  accounts: unknown,
+  host: HostProfile,
+): Pick<UpstreamConfig, "accounts" | "keyOf"> {
+  if (accounts !== undefined) {
+    if (given !== undefined) {
+      throw new ConfigError(
+        `${where}: apiKey and accounts both say which keys there are; write the key into the accounts.`,
+      );
+    }
+    return {
+      accounts: bookOf(accounts as Accounts) ?? bookFor(checkAccounts(where, accounts)),
+      keyOf: undefined,
+    };
+  }
+  // Keys that a function gives are known when they come.
+  if (typeof given === "function") return { accounts: bookFor([]), keyOf: given as KeyOf };
   const key = given ?? environment(host.keyEnv);
-  if (key === undefined && host.keyEnv === undefined) return undefined;
+  if (key === undefined && host.keyEnv === undefined) return { accounts: undefined, keyOf: undefined };
   if (key === undefined || key === "") {
     const variable = host.keyEnv === undefined ? "" : `set the environment variable ${host.keyEnv}, or `;
     throw new ConfigError(`${where}: apiKey is missing for ${host.name}: ${variable}write { apiKey: "…" }.`);
   }
-  return checkKey(where, key);
+  const keys = Array.isArray(key) ? checkKeys(`${where}: apiKey`, key) : [checkKey(`${where}: apiKey`, key)];
+  return { accounts: bookFor([{ id: "default", keys }]), keyOf: undefined };
 }
 
-/** Never shows the key, not even in part: whoever mistyped it may have pasted another secret. */
-export function checkKey(where: string, key: unknown): string {
-  if (typeof key === "string" && /^[\x21-\x7e]+$/.test(key)) return key;
-  throw new ConfigError(
-    `${where}: apiKey must be a string without spaces and line breaks, or a function that gives one (a key from a file may end in a line break).`,
-  );
+function bookFor(accounts: AccountsConfig["accounts"]): AccountBook {
+  return createBook(accounts, DEFAULT_RULES);
 }
 
 function environment(name: string | undefined): string | undefined {

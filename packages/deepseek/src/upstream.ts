@@ -2,19 +2,25 @@ import {
   answered,
   type Call,
   failed,
+  type MaybePromise,
   type Outcome,
+  type Refusal,
+  refused,
   relay,
   type Upstream,
   type UpstreamTraits,
 } from "@breakwater/core";
 
+import type { Lease } from "./accounts/book.ts";
+import { ACCOUNT_OF } from "./accounts/index.ts";
+import { checkKey } from "./accounts/options.ts";
 import { bodyFor, modelFor } from "./body.ts";
 import { canonicalKey } from "./canonical-key.ts";
 import { brokenFailure, errorFailure, type Failure, type FailureContext } from "./classify.ts";
 import { codec } from "./codec.ts";
 import { costOf } from "./cost.ts";
 import { embeddedFacts, isErrorBody, parseLeniently, readErrorBody } from "./error-body.ts";
-import { readJsonAnswer } from "./json-answer.ts";
+import { readJsonAnswer, readStreamedAnswer } from "./json-answer.ts";
 import { rememberErrorAnswer, wireOf } from "./raw.ts";
 import { readText } from "./read-text.ts";
 import { redact } from "./redact.ts";
@@ -26,7 +32,6 @@ import { transportFailure } from "./transport-failure.ts";
 import { defaultFetch } from "./transport.ts";
 import type { ChatAnswer, ChatCompletion, ChatRequest } from "./types.ts";
 import {
-  checkKey,
   type DeepSeekUpstreamOptions,
   readUpstreamOptions,
   type UpstreamConfig,
@@ -63,14 +68,19 @@ export interface Address {
   readonly headers: Headers;
   /** The key, to be taken out of what the host says. */
   readonly key: string | undefined;
+  readonly elsewhere?: Lease["elsewhere"] | undefined;
 }
 
-/** @internal `addressOf`: for the fetch, whose address and headers come with each request. */
+/** Where a call goes, or why it goes nowhere. */
+type AddressOf = (call: Call<ChatRequest>) => MaybePromise<Address | Refusal>;
+
+/** @internal `addressOf`, `accountOf`: for the fetch, whose address, headers and key come with each request. */
 export function createUpstream(
   config: UpstreamConfig,
-  addressOf: (call: Call<ChatRequest>) => Address | Promise<Address> = (call) => ownAddress(call, config),
+  addressOf: AddressOf = (call) => ownAddress(call, config),
+  accountOf = (call: Call<ChatRequest>): string | undefined => config.accounts?.idFor(call),
 ): Upstream<ChatRequest, ChatAnswer> {
-  const traits: UpstreamTraits<ChatRequest, ChatAnswer> = {
+  const traits: UpstreamTraits<ChatRequest, ChatAnswer> & Record<typeof ACCOUNT_OF, typeof accountOf> = {
     name: config.profile.name,
     marks: [
       "dispatched",
@@ -83,10 +93,11 @@ export function createUpstream(
       "reasoning",
       "answering",
     ],
-    key: canonicalKey,
+    key: (request) => canonicalKey(request, config.profile),
     cost: costOf,
     codec,
     ...(config.prefixUrl !== undefined && { [CONTINUES]: true }),
+    [ACCOUNT_OF]: accountOf,
   };
   return Object.assign((call: Call<ChatRequest>) => ask(call, config, addressOf), { traits });
 }
@@ -94,22 +105,29 @@ export function createUpstream(
 async function ask(
   call: Call<ChatRequest>,
   config: UpstreamConfig,
-  addressOf: (call: Call<ChatRequest>) => Address | Promise<Address>,
+  addressOf: AddressOf,
 ): Promise<Outcome<ChatAnswer>> {
   const { meta, request, runtime } = call;
   const { profile } = config;
-  const streaming = request.stream === true;
+  const wanted = request.stream === true;
+  const streaming = wanted || config.upstreamMode === "stream";
   meta.target = profile.name;
   meta.model = modelFor(request, profile);
-  const body = bodyFor(request, meta, profile);
+  const body = bodyFor(request, meta, profile, streaming);
   hintAtRetries(call);
-  const { url, headers, key } = await addressOf(call);
+  const address = await addressOf(call);
+  if ("code" in address) return refuse(call, address);
+  const { url, headers, key, elsewhere } = address;
   const fetch = config.fetch ?? (await defaultFetch());
   if (call.aborted) return call.abortOutcome();
 
   call.mark("dispatched");
   // A whole answer comes at once, after minutes: nothing can be concluded from its silence.
   if (!streaming) call.mark("opaque");
+  if (!wanted && streaming) {
+    headers.set("accept", "text/event-stream");
+    call.mark("withheld");
+  }
   const fail = ({ error, verdict }: Failure): Outcome<never> =>
     call.aborted ? call.abortOutcome() : failed(error, verdict, meta);
   let response: Response;
@@ -123,7 +141,7 @@ async function ask(
   const traceId = traceOf(response.headers);
   if (traceId !== undefined) meta.traceId = traceId;
   const retryAfterMs = retryAfterOf(response.headers, runtime.wallNow());
-  const context: FailureContext = { target: profile.name, key, meta, traceId, retryAfterMs };
+  const context: FailureContext = { target: profile.name, key, meta, traceId, retryAfterMs, elsewhere };
 
   if (!response.ok) return fail(await readError(response, call, config, context, key));
   const type = response.headers.get("content-type") ?? "";
@@ -138,7 +156,12 @@ async function ask(
   const source = createChunkSource(response.body, call, config.rules, context);
   // The signal tells the fetch; one that does not listen is told here.
   const forget = call.onAbort(() => void source.return());
-  const failure = await source.begin();
+  let failure = await source.begin();
+  if (!wanted && failure === undefined && !call.aborted) {
+    const answer = await readStreamedAnswer(source, call, config, context);
+    if (!isFailure(answer)) return answered(answer, meta);
+    failure = answer;
+  }
   forget();
   if (call.aborted) return call.abortOutcome();
   if (failure !== undefined) {
@@ -155,9 +178,14 @@ function isFailure(answer: ChatCompletion | Failure): answer is Failure {
 }
 
 /** @internal */
-export async function ownAddress(call: Call<ChatRequest>, config: UpstreamConfig): Promise<Address> {
+export async function ownAddress(
+  call: Call<ChatRequest>,
+  config: UpstreamConfig,
+): Promise<Address | Refusal> {
   const { profile } = config;
-  const key = await keyFor(call, config);
+  const lease = await leaseFor(call, config);
+  if (lease !== undefined && "code" in lease) return lease;
+  const key = lease?.key;
   const headers = new Headers({
     accept: call.request.stream === true ? "text/event-stream" : "application/json",
     "content-type": "application/json",
@@ -165,15 +193,29 @@ export async function ownAddress(call: Call<ChatRequest>, config: UpstreamConfig
     ...(typeof config.headers === "function" ? config.headers(call) : config.headers),
   });
   if (key !== undefined) headers.set("authorization", `Bearer ${key}`);
-  return { url: urlFor(call.request, config), headers, key };
+  return { url: urlFor(call.request, config), headers, key, elsewhere: lease?.elsewhere };
 }
 
-/** @internal */
+/** A key, and where else there is one; undefined where none is asked for. */
+async function leaseFor(call: Call<unknown>, config: UpstreamConfig): Promise<Lease | Refusal | undefined> {
+  const { accounts, asker, keyOf, profile, url } = config;
+  if (keyOf === undefined) return accounts?.admit(call, asker);
+  const key = checkKey(`${profile.name}: apiKey`, await keyOf(call));
+  return accounts?.admitKey(call, asker, key, { place: url });
+}
+
+/** @internal For what is no chat: it neither costs nor counts, so that a closed account can still be looked at. */
 export async function keyFor(
   call: Call<unknown>,
-  { apiKey, profile }: UpstreamConfig,
+  { accounts, keyOf, profile }: UpstreamConfig,
 ): Promise<string | undefined> {
-  return typeof apiKey === "function" ? checkKey(profile.name, await apiKey(call)) : apiKey;
+  return keyOf === undefined ? accounts?.anyKey() : checkKey(`${profile.name}: apiKey`, await keyOf(call));
+}
+
+function refuse(call: Call<unknown>, refusal: Refusal): Outcome<never> {
+  const { events } = call.host;
+  events.emit({ type: "call-refused", refusal, callId: call.id });
+  return refused(refusal, call.meta);
 }
 
 /** @internal */

@@ -156,6 +156,8 @@ describe("a router", () => {
     expect(text).toBe(
       'data: {"error":{"message":"The request could not be answered.","type":"breakwater_error","param":null,"code":"QUOTA"}}\n\n',
     );
+    (await next()).respond(200, '{"is_available":false}');
+    await clock.settle();
     expect(clock.pending).toBe(0);
   });
 
@@ -326,7 +328,7 @@ describe("what a guest is told", () => {
       "nothing of our account",
       402,
       "Insufficient Balance",
-      502,
+      402,
       "QUOTA",
       /^The request could not be answered\.$/,
     ],

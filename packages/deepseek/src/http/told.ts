@@ -30,6 +30,8 @@ const REFUSALS: Readonly<Record<string, readonly [status: number, says: string]>
   QUEUE_TIMEOUT: [503, "The service is busy: the request waited for its turn and did not get it."],
   CIRCUIT_OPEN: [503, "The service that would answer is failing at the moment."],
   DEADLINE_TOO_SHORT: [504, "The service is too busy to answer within the time that the request allows."],
+  QUOTA_EXHAUSTED: [402, "There is no credit left to pay for an answer."],
+  KEYS_DISABLED: [401, "The service does not take the key that was used."],
   STORE_UNAVAILABLE: [503, "The service cannot decide about requests at the moment."],
   DRAINING: [503, "The service is shutting down."],
 };
@@ -84,9 +86,13 @@ function guestMessage(told: Told, error: unknown): string {
   return said !== "" ? said : (GUESTS[told.code] ?? "The request could not be answered.");
 }
 
-/** A refused key and an empty account are the service's own misfortune: to a guest, 401 would mean his key. */
+/**
+ * A refused key is the service's own misfortune: to a guest, 401 would mean his key. 402 he is told, whatever the host
+ * said to it: of all statuses it is the one that no client tries again.
+ */
 export function guestStatus({ code, status }: Told): number {
-  return code === "AUTH" || code === "QUOTA" ? 502 : status;
+  if (code === "QUOTA") return 402;
+  return code === "AUTH" || code === "KEYS_DISABLED" ? 502 : status;
 }
 
 function typeOf(status: number): string {
