@@ -13,8 +13,9 @@ import { createBook } from "./accounts/book.ts";
 import { type Accounts, faceOf } from "./accounts/index.ts";
 import { DEFAULT_RULES } from "./accounts/options.ts";
 import type { Asker } from "./accounts/probe.ts";
+import { ERROR_MODES, type ErrorMode } from "./error-mode.ts";
 import { type FetchRequest, isChat, withoutHopHeaders } from "./fetch-request.ts";
-import { createFetch, type ErrorMode, type FetchClients, type Managing } from "./fetch.ts";
+import { createFetch, type FetchClients, type Managing } from "./fetch.ts";
 import { type HostProfile, hosts } from "./hosts.ts";
 import { wireAround, wireOf } from "./raw.ts";
 import { type MidStream, midStreamOf, recommended, statusPolicies } from "./recommended.ts";
@@ -62,7 +63,7 @@ export interface DeepSeekFetchOptions extends WireOptions {
    * never the key itself, since events show it. @default each key is an account of its own
    */
   readonly account?: (key: string) => string | undefined;
-  /** @default "response" */
+  /** How failures reach the SDK. @default "auto": thrown to the AI SDK, as responses to everybody else */
   readonly errorMode?: ErrorMode;
   /** Time and chance. @default the real ones */
   readonly runtime?: Runtime;
@@ -236,7 +237,7 @@ function read(options: DeepSeekFetchOptions) {
       recommended({ host, midStream: midStreamOf(host, midStream) }),
     ),
     otherPolicies: policiesOf("otherPolicies", () => statusPolicies()),
-    errorMode: reader.oneOf<ErrorMode>("errorMode", ["response", "throw"], "response"),
+    errorMode: reader.oneOf<ErrorMode>("errorMode", ERROR_MODES, "auto"),
     account: reader.callback<NonNullable<DeepSeekFetchOptions["account"]>>("account"),
     runtime: reader.raw<Runtime>("runtime"),
     maxTargets: reader.count("maxTargets", 100),

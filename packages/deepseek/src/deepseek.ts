@@ -15,8 +15,9 @@ import { createBook } from "./accounts/book.ts";
 import { type Accounts, faceOf } from "./accounts/index.ts";
 import { DEFAULT_RULES } from "./accounts/options.ts";
 import { asStream } from "./as-stream.ts";
+import { ERROR_MODES, type ErrorMode } from "./error-mode.ts";
 import { type FetchRequest, withoutCredentials } from "./fetch-request.ts";
-import { createFetch, type ErrorMode } from "./fetch.ts";
+import { createFetch } from "./fetch.ts";
 import { createHandler, type HandlerOptions } from "./http/handler.ts";
 import { lazyStream } from "./lazy-stream.ts";
 import { wireAround } from "./raw.ts";
@@ -38,7 +39,7 @@ export interface DeepSeekOptions extends DeepSeekUpstreamOptions, Settings {
   readonly fallback?: DeepSeekUpstreamOptions | Target<ChatRequest, ChatAnswer>;
   /** What becomes of a streamed answer that breaks off: an error, or `resume()`. @default "error" */
   readonly midStream?: MidStream;
-  /** How failures come out of `fetch`. @default "response" */
+  /** How failures come out of `fetch`. @default "auto": thrown to the AI SDK, as responses to everybody else */
   readonly errorMode?: ErrorMode;
 }
 
@@ -85,7 +86,7 @@ export interface DeepSeek extends Managed {
  * ```
  */
 export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
-  const { budget, errorMode = "response", fallback, midStream, name, policies, runtime, ...own } = options;
+  const { budget, errorMode = "auto", fallback, midStream, name, policies, runtime, ...own } = options;
   if (policies !== undefined && fallback !== undefined) {
     throw new ConfigError(
       "createDeepSeek: fallback changes the recommended policies; where you give policies, put fallback({ to }) among them.",
@@ -96,8 +97,8 @@ export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
       "createDeepSeek: midStream changes the recommended policies; where you give policies, put resume() among them, before retry().",
     );
   }
-  if (errorMode !== "response" && errorMode !== "throw") {
-    throw new ConfigError('createDeepSeek: errorMode must be "response" or "throw".');
+  if (!ERROR_MODES.includes(errorMode)) {
+    throw new ConfigError('createDeepSeek: errorMode must be "auto", "response" or "throw".');
   }
   const config = readUpstreamOptions("createDeepSeek", own);
   const settings: Settings = {

@@ -283,6 +283,26 @@ describe("by itself", () => {
     await expect(response.text()).rejects.toMatchObject({ code: "STREAM_TRUNCATED" });
   });
 
+  test("the AI SDK is thrown to, unless it is told otherwise, and finds no network error to try again for", async () => {
+    const headers = { "user-agent": "ai/7.0.173 ai-sdk/provider-utils/5.0.51 runtime/node.js/20" };
+    const gone = Object.assign(new TypeError("fetch failed"), {
+      cause: Object.assign(new Error("reset"), { code: "ECONNRESET" }),
+    });
+    const { ask, next } = make({ policies: [] });
+    const asked = ask(CHAT_URL, post(request, { headers }));
+    (await next()).reject(gone);
+    const error = await asked.then(
+      () => undefined,
+      (thrown: unknown) => thrown as { readonly cause: unknown },
+    );
+    expect(error).toMatchObject({ code: "TRANSPORT", cause: { cause: { code: "ECONNRESET" } } });
+    expect(error?.cause).not.toBeInstanceOf(Error);
+    const other = make({ policies: [], errorMode: "response" });
+    const answered = other.ask(CHAT_URL, post(request, { headers }));
+    (await other.next()).respond(503, "{}");
+    expect((await answered).status).toBe(503);
+  });
+
   test("an abort rejects with the signal's own reason, and breaks a body off", async () => {
     const { ask, clock, next } = make();
     for (const begun of [false, true]) {
@@ -406,7 +426,7 @@ describe("by itself", () => {
   });
 
   test.each([
-    [{ errorMode: "reject" }, /errorMode must be one of "response", "throw"/],
+    [{ errorMode: "reject" }, /errorMode must be one of "auto", "response", "throw"/],
     [{ maxTargets: 0 }, /maxTargets must be a whole number/],
     [{ retries: 3 }, /unknown option "retries"/],
     [{ policies: {} }, /policies must be an array/],

@@ -9,6 +9,7 @@ import {
 } from "@breakwater/core";
 
 import { asStream } from "./as-stream.ts";
+import { type ErrorMode, isThrown, thrownBySelf } from "./error-mode.ts";
 import { bodyText, type FetchRequest, isChat, readFetchArgs } from "./fetch-request.ts";
 import { errorResponse, metaHeaders, SSE_HEADERS } from "./http/respond.ts";
 import { sseBody } from "./http/sse-body.ts";
@@ -18,12 +19,6 @@ import { rawOf, rememberWire } from "./raw.ts";
 import { responseOf } from "./status-upstream.ts";
 import type { Fetch } from "./transport.ts";
 import { type ChatAnswer, type ChatRequest, isStream } from "./types.ts";
-
-/**
- * How a failure reaches the caller: as a `Response` that tells SDKs not to retry, or thrown. The official SDKs take
- * whatever is thrown for a broken connection and try again, so for them it is `response`.
- */
-export type ErrorMode = "response" | "throw";
 
 /** The clients behind a fetch: one for chats, one for everything else. */
 export interface FetchClients {
@@ -48,29 +43,30 @@ export function createFetch(
   return async (...args) => {
     const request = readFetchArgs(...args);
     const { chat, other } = clientsFor(request);
-    if (!isChat(request)) return passThrough(other, request, errorMode);
+    const throws = isThrown(errorMode, request.headers);
+    if (!isChat(request)) return passThrough(other, request, throws);
     const body = await bodyText(request);
     const parsed = parseChat(body);
     if (parsed === undefined) {
       const [input, init] = request.args;
-      return passThrough(other, { ...request, args: [input, { ...init, body }] }, errorMode);
+      return passThrough(other, { ...request, args: [input, { ...init, body }] }, throws);
     }
     rememberWire(parsed, { body, url: request.url.href, headers: request.headers });
     const outcome = await chat.outcome(parsed, { signal: request.signal });
-    return respond(outcome, parsed.stream === true, errorMode, runtime);
+    return respond(outcome, parsed.stream === true, throws, runtime);
   };
 }
 
 async function passThrough(
   client: Client<FetchRequest, Response>,
   request: FetchRequest,
-  errorMode: ErrorMode,
+  throws: boolean,
 ): Promise<Response> {
   const outcome = await client.outcome(request, { signal: request.signal });
   if (outcome.status !== "failed")
-    return outcome.status === "refused" ? refuse(outcome, errorMode) : unwrap(outcome);
+    return outcome.status === "refused" ? refuse(outcome, throws) : unwrap(outcome);
   const response = responseOf(outcome.error);
-  if (response === undefined) return refuse(outcome, errorMode);
+  if (response === undefined) return refuse(outcome, throws);
   const headers = new Headers(response.headers);
   headers.set("x-should-retry", "false");
   const { body, status, statusText } = response;
@@ -80,11 +76,11 @@ async function passThrough(
 function respond(
   outcome: Outcome<ChatAnswer>,
   streaming: boolean,
-  errorMode: ErrorMode,
+  throws: boolean,
   runtime: Runtime,
 ): Response {
   if (outcome.status === "cancelled") return unwrap(outcome);
-  if (outcome.status !== "answered") return refuse(outcome, errorMode);
+  if (outcome.status !== "answered") return refuse(outcome, throws);
   const { end, meta, value } = outcome;
   const headers = metaHeaders(meta, "owner");
   if (!streaming && !isStream(value)) {
@@ -96,7 +92,7 @@ function respond(
       runtime,
       // An abort breaks the body off, as it does with any fetch; a failure is told in band.
       inBand: (error, ending) =>
-        errorMode === "throw" || ending?.status === "cancelled" ? undefined : errorEvent(error, "owner"),
+        throws || ending?.status === "cancelled" ? undefined : errorEvent(error, "owner"),
     },
   );
   return new Response(body, { headers: { ...headers, ...SSE_HEADERS } });
@@ -104,7 +100,9 @@ function respond(
 
 function refuse(
   outcome: Exclude<Outcome<unknown>, { status: "answered" | "cancelled" }>,
-  errorMode: ErrorMode,
+  throws: boolean,
 ): Response {
-  return errorMode === "throw" ? unwrap<never>(outcome) : errorResponse(outcome, "owner");
+  if (!throws) return errorResponse(outcome, "owner");
+  if (outcome.status === "failed") thrownBySelf(outcome.error);
+  return unwrap<never>(outcome);
 }

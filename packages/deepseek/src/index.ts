@@ -9,7 +9,8 @@ export {
   type DeepSeekFetchOptions,
   type FetchTarget,
 } from "./deepseek-fetch.ts";
-export type { ErrorMode, Managing } from "./fetch.ts";
+export type { ErrorMode } from "./error-mode.ts";
+export type { Managing } from "./fetch.ts";
 export {
   type HostName,
   type HostProfile,
