@@ -61,10 +61,23 @@ describe("openai", () => {
 });
 
 describe("openrouter", () => {
-  test("thinks in `reasoning`, and says that it is processing", async () => {
-    await withSimulator({ personality: "openrouter" }, async (simulator) => {
-      const body = await bodyOf(simulator, stream, "queue_for;ms=30000");
+  test("says that it is processing while a request waits", async () => {
+    await withSimulator({ personality: "openrouter", clock: "manual" }, async (simulator) => {
+      const waiting = simulator.fetch(`${simulator.url}/chat/completions`, {
+        method: "POST",
+        headers: headersOf(simulator, { "x-sim-fault": "queue_for;ms=30000" }),
+        body: JSON.stringify(stream),
+      });
+      await simulator.advance(60_000);
+      const body = await (await waiting).text();
       expect(body.match(/^: .*$/gm)).toEqual([": OPENROUTER PROCESSING", ": OPENROUTER PROCESSING"]);
+      expect(simulator.verifyText(stream, read(body))).toBe("complete");
+    });
+  });
+
+  test("thinks in `reasoning`", async () => {
+    await withSimulator({ personality: "openrouter" }, async (simulator) => {
+      const body = await bodyOf(simulator, stream);
       expect(body).not.toContain("reasoning_content");
       expect(simulator.verifyText(stream, read(body))).toBe("complete");
       const whole = JSON.parse(await bodyOf(simulator, { ...stream, stream: false })) as {
