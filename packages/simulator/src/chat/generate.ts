@@ -31,8 +31,9 @@ export function generate(run: Run): void {
 
 /** Tokens of the prompt that the host has read before. */
 function lookUp(run: Run): number {
-  const { request, account, model } = run.order;
-  const partition = JSON.stringify([account.id, request.user_id ?? "", model.id]);
+  const { request, account, model, replica } = run.order;
+  // Every machine has read for itself alone: that is why it pays to come back to the same one.
+  const partition = JSON.stringify([replica.name, account.id, request.user_id ?? "", model.id]);
   const blocks = promptBlocks(request, partition, blockTokens);
   return blockTokens * run.world.cache.use(blocks, run.tStarted ?? run.world.clock.now());
 }

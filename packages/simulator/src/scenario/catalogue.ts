@@ -4,7 +4,8 @@ import { isr3pct, keepaliveParser, resume, stall5pct, truncate2pct } from "./can
 import { busyEvening } from "./canned/busy-evening.ts";
 import { calm } from "./canned/calm.ts";
 import { balanceDrain, burst503, edgeHtml, storm429 } from "./canned/refusals.ts";
-import { dupPrompts } from "./canned/shared-work.ts";
+import { coldCacheAffinity, dupPrompts, peakPrice } from "./canned/shared-work.ts";
+import { blackHole, brownout1of3, flap } from "./canned/sick-replica.ts";
 import { hedgeTail, queue90s, queueWall } from "./canned/waits.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -24,7 +25,12 @@ export type ScenarioName =
   | "queue-wall"
   | "queue-90s"
   | "hedge-tail"
-  | "dup-prompts";
+  | "brownout-1-of-3"
+  | "black-hole"
+  | "flap"
+  | "dup-prompts"
+  | "cold-cache-affinity"
+  | "peak-price";
 
 /**
  * The scenarios that come with the package, by name. Plain data: spread one to change it.
@@ -57,7 +63,12 @@ export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
   "queue-wall": queueWall,
   "queue-90s": queue90s,
   "hedge-tail": hedgeTail,
+  "brownout-1-of-3": brownout1of3,
+  "black-hole": blackHole,
+  flap,
   "dup-prompts": dupPrompts,
+  "cold-cache-affinity": coldCacheAffinity,
+  "peak-price": peakPrice,
 };
 
 /** Names that `loadScenario`, the `scenario` option and `--scenario` understand. */

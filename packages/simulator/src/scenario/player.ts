@@ -1,4 +1,5 @@
 import type { Account, AccountLimits } from "../accounts.ts";
+import { checkMoment, type Calendar } from "../calendar.ts";
 import type { Capacity } from "../capacity.ts";
 import type { Alarm, Clock } from "../clock.ts";
 import type { CheckedAction } from "../faults/action.ts";
@@ -31,6 +32,7 @@ export interface ScenarioPlayer {
 /** What a scenario acts upon. */
 export interface Stage {
   readonly clock: Clock;
+  readonly calendar: Pick<Calendar, "setNow">;
   readonly accounts: readonly Account[];
   /** Called at every start and end of a phase, since a new limit may let somebody in. */
   onChange(): void;
@@ -77,6 +79,7 @@ export function playScenario(scenario: Scenario, stage: Stage): ScenarioPlayer {
     for (const account of stage.accounts) account.change({ balanceUsd });
   }
 
+  if (scenario.now !== undefined) stage.calendar.setNow(checkMoment("scenario.now", scenario.now));
   settle(0);
   const moments = scenario.phases.flatMap(({ fromMs, toMs }) =>
     toMs === undefined ? [fromMs] : [fromMs, toMs],

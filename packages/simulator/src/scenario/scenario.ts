@@ -1,7 +1,9 @@
 import { checkAccountChange, checkConcurrency } from "../accounts.ts";
+import { checkMoment } from "../calendar.ts";
 import { checkCapacity, type Capacity } from "../capacity.ts";
-import { checkFields, checkNumber, checkText, refuse } from "../checks.ts";
+import { checkFields, checkNumber, checkText, refuse, SimulatorConfigError } from "../checks.ts";
 import { createRule, type FaultRule } from "../faults/rules.ts";
+import { checkReplicas, defaultReplicas } from "../replica-checks.ts";
 import { checkTrouble, type ReplicaTrouble } from "../replica-trouble.ts";
 import type { ReplicaOptions } from "../replica.ts";
 import { checkPersonality, type Personality } from "../wire/dialects.ts";
@@ -73,6 +75,8 @@ export interface Scenario {
   concurrency?: number | Readonly<Record<string, number>>;
   /** How every account's limit follows its balance over the whole scenario. */
   balanceScaling?: { perUsd: number; minLimit: number };
+  /** The moment in the simulated calendar at which it starts, such as `2026-11-23T00:58:00Z`. It decides the price. */
+  now?: string;
   /**
    * The machines that it needs. A simulator that starts with the scenario has these, unless its option `replicas` says
    * otherwise; one that runs already must have them by these names.
@@ -101,6 +105,7 @@ const scenarioFields = [
   "load",
   "seeds",
   ...limitFields,
+  "now",
   "replicas",
   "phases",
 ];
@@ -117,13 +122,15 @@ export function checkScenario(value: unknown, path = "scenario"): Scenario {
   for (const [index, seed] of seeds.entries())
     checkNumber(`${path}.seeds[${index}]`, seed, { integer: true, example: "7" });
   checkLimits(path, given);
+  if (given["now"] !== undefined) checkMoment(`${path}.now`, given["now"]);
+  const machines = checkReplicas(`${path}.replicas`, given["replicas"] ?? defaultReplicas);
   const { phases } = given;
   if (!Array.isArray(phases)) refuse(`${path}.phases`, phases, "a list of phases, perhaps empty", "[]");
-  for (const [index, phase] of phases.entries()) checkPhase(`${path}.phases[${index}]`, phase);
+  for (const [index, phase] of phases.entries()) checkPhase(`${path}.phases[${index}]`, phase, machines);
   return value as Scenario;
 }
 
-function checkPhase(path: string, value: unknown): void {
+function checkPhase(path: string, value: unknown, machines: readonly ReplicaOptions[]): void {
   const phase = checkFields(path, value, phaseFields);
   checkText(`${path}.name`, phase["name"], '"overload"');
   const from = checkNumber(`${path}.fromMs`, phase["fromMs"], { min: 0, example: "0" });
@@ -137,7 +144,17 @@ function checkPhase(path: string, value: unknown): void {
     phase["replicas"] ?? {},
     Object.keys(phase["replicas"] ?? {}),
   );
-  for (const [name, trouble] of Object.entries(replicas)) checkTrouble(`${path}.replicas.${name}`, trouble);
+  const names = machines.map(({ name }) => name);
+  for (const [name, trouble] of Object.entries(replicas)) {
+    if (!names.includes(name))
+      refuse(
+        `${path}.replicas`,
+        name,
+        `one of the scenario's replicas: ${names.join(", ")}`,
+        `"${names[0]}"`,
+      );
+    checkTrouble(`${path}.replicas.${name}`, trouble);
+  }
   const faults = phase["faults"] ?? [];
   if (!Array.isArray(faults)) refuse(`${path}.faults`, faults, "a list of rules", '[{ action: "503" }]');
   for (const [index, rule] of faults.entries()) createRule(`${path}.faults[${index}]`, rule, "check");
@@ -151,4 +168,14 @@ function checkLimits(path: string, given: Record<string, unknown>): void {
     ...(balanceScaling === undefined ? {} : { balanceScaling }),
     ...(balanceUsd === undefined ? {} : { balanceUsd }),
   });
+}
+
+/** Refuses a scenario that needs machines which are not there: what it says of them would be lost. */
+export function checkMachines(scenario: Scenario | undefined, names: readonly string[]): void {
+  const needed = (scenario?.replicas ?? []).map(({ name }) => name);
+  if (scenario === undefined || needed.every((name) => names.includes(name))) return;
+  throw new SimulatorConfigError(
+    `scenario: ${scenario.name} needs the replicas ${needed.join(", ")}, and there are ${names.join(", ")}. ` +
+      `Start the simulator with the scenario and without replicas, or with replicas of these names.`,
+  );
 }

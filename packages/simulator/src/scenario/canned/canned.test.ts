@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 
 import { readStream } from "../../http.test-help.ts";
-import { completed, play, share, status, tenthOfTheSpeed, type Seen } from "./play.test-help.ts";
+import type { Simulator } from "../../index.ts";
+import { completed, play, playCalls, share, status, tenthOfTheSpeed, type Seen } from "./play.test-help.ts";
 
 const within = (value: number, low: number, high: number): void => {
   expect(value).toBeGreaterThan(low);
@@ -147,4 +148,81 @@ test("dup-prompts: nobody is refused at 200 calls a second", async () => {
     tokens: "reasoning=26,content=22",
   });
   expect(seen.every(completed)).toBe(true);
+});
+
+/** Each of three machines in turn, as a client that knows them as three hosts. */
+const inTurn = (simulator: Simulator, n: number) => simulator.replicaUrl(["a", "b", "c"][n % 3] ?? "a");
+const on =
+  (replica: string, of: (seen: Seen) => boolean) =>
+  (seen: Seen): boolean =>
+    seen.attempt.replica === replica && of(seen);
+
+test("brownout-1-of-3: a fifth of 503 and eight times the wait, on b and for two minutes", async () => {
+  const seen = await play("brownout-1-of-3", { to: inTurn });
+  const onB = (fromS: number, toS: number, of: (seen: Seen) => boolean) =>
+    3 * share(seen, fromS, toS, on("b", of));
+  within(onB(30, 150, status(503)), 0.14, 0.26);
+  const waits = seen
+    .filter(on("b", completed))
+    .filter(({ attempt }) => attempt.tReceived > 30_000 && attempt.tReceived < 150_000)
+    .map(({ attempt }) => (attempt.tFirstToken ?? 0) - attempt.tReceived);
+  expect(Math.min(...waits)).toBeGreaterThanOrEqual(2000);
+  expect(seen.filter(({ attempt }) => attempt.replica !== "b").every(completed)).toBe(true);
+  expect(share(seen, 150.1, 210, completed)).toBe(1);
+});
+
+test("black-hole: b answers 503 at once, and nothing else", async () => {
+  const seen = await play("black-hole", { seconds: 100, to: inTurn });
+  const there = seen.filter(({ attempt }) => attempt.tReceived >= 30_000 && attempt.tReceived < 90_000);
+  expect(there.filter(on("b", status(503))).length).toBe(there.length / 3);
+  expect(
+    Math.max(
+      ...there.filter(on("b", () => true)).map(({ attempt: { tEnded, tReceived } }) => tEnded - tReceived),
+    ),
+  ).toBeLessThanOrEqual(5);
+  expect(there.filter((one) => one.attempt.replica !== "b").every(completed)).toBe(true);
+  expect(share(seen, 90.1, 100, completed)).toBe(1);
+});
+
+test("flap: half of the time nobody reaches b, and what it computed is lost", async () => {
+  const calls = await playCalls("flap", { seconds: 130, to: inTurn });
+  const [b, others] = [calls.filter((_, n) => n % 3 === 1), calls.filter((_, n) => n % 3 !== 1)];
+  expect(share(b, 0, 33, completed)).toBe(1);
+  expect(share(b, 33, 35, completed)).toBeLessThan(1); // cut off in the middle
+  expect(share(b, 35.1, 39.9, status(0))).toBe(1);
+  expect(share(b, 40.1, 43, completed)).toBe(1);
+  expect(share(b, 30, 120, status(0))).toBeGreaterThan(0.45);
+  expect(share(b, 120.1, 130, completed)).toBe(1);
+  expect(others.every(completed)).toBe(true);
+});
+
+test("cold-cache-affinity: who comes back to the same machine finds the conversation there", async () => {
+  /** Every second the next turn: what was said before, and more. */
+  const conversation = (n: number) => ({
+    messages: Array.from({ length: 1 + (n % 8) }, (_, turn) => ({
+      role: "user",
+      content: `conversation ${n >> 3}, turn ${turn}: ${"so many words ".repeat(60)}`,
+    })),
+  });
+  const hits = async (to: (simulator: Simulator, n: number) => string): Promise<number> => {
+    const seen = await play("cold-cache-affinity", { seconds: 480, perSecond: 0.25, ask: conversation, to });
+    const sum = (of: (attempt: Seen["attempt"]) => number) =>
+      seen.reduce((all, { attempt }) => all + of(attempt), 0);
+    return sum((attempt) => attempt.cacheHitTokens) / sum((attempt) => attempt.promptTokens);
+  };
+  const faithful = await hits((simulator, n) => inTurn(simulator, n >> 3));
+  expect(faithful).toBeGreaterThan(0.75);
+  expect(await hits(inTurn)).toBeLessThan(faithful - 0.25);
+});
+
+test("peak-price: the price doubles at one o'clock, for whoever ends after it", async () => {
+  const seen = await play("peak-price", { seconds: 240, perSecond: 1, patienceMs: Infinity });
+  const tiers = (fromS: number, toS: number) =>
+    new Set(
+      seen
+        .filter(({ attempt }) => attempt.tEnded >= fromS * 1000 && attempt.tEnded < toS * 1000)
+        .map(({ attempt }) => attempt.tier),
+    );
+  expect(tiers(0, 120)).toEqual(new Set(["offpeak"]));
+  expect(tiers(120, 250)).toEqual(new Set(["peak"]));
 });
