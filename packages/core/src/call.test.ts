@@ -1,7 +1,18 @@
 import { describe, expect, it } from "vitest";
 
 import { createTestClock, scriptedUpstream } from "../../testing/src/index.ts";
-import { answered, around, attempt, type Call, createClient, relay, timeout, upstream } from "./index.ts";
+import {
+  answered,
+  around,
+  attempt,
+  type Call,
+  createClient,
+  relay,
+  retry,
+  timeout,
+  upstream,
+} from "./index.ts";
+import { callOfSignal } from "./signals.ts";
 
 describe("a call", () => {
   it("that is detached writes into a meta of its own, since its caller may have his answer already", async () => {
@@ -110,5 +121,20 @@ describe("a call", () => {
     expect(call.reason).toBe("left");
     await clock.settle();
     expect([ask.snapshot().inFlight, clock.pending]).toEqual([0, 0]);
+  });
+
+  it("lets go of its signal when it is over: whoever keeps the signal must not keep the call", async () => {
+    const signals: AbortSignal[] = [];
+    const owners = (): unknown[] => signals.map(callOfSignal);
+    const ask = createClient(
+      upstream((_: string, { signal }) => {
+        signals.push(signal);
+        expect(owners().at(-1)).toBeDefined();
+        return signals.length < 3 ? Promise.reject(new Error("busy")) : Promise.resolve("there");
+      }),
+      retry({ attempts: 3, baseDelay: 0 }),
+    );
+    expect(await ask("x")).toBe("there");
+    expect(owners()).toEqual([undefined, undefined, undefined]);
   });
 });

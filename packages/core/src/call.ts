@@ -4,7 +4,7 @@ import type { Any, Host, Policy } from "./handler.ts";
 import type { Mark, Watcher } from "./marks.ts";
 import type { Ending, Failed, Meta, Outcome, Usage } from "./outcome.ts";
 import type { CancelTimer, Runtime } from "./runtime.ts";
-import { followSignal, linkSignal } from "./signals.ts";
+import { followSignal, linkSignal, unlinkSignal } from "./signals.ts";
 
 type Finalizer = (ending: Ending) => void;
 
@@ -134,7 +134,7 @@ export class Call<Req> {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      linkSignal(this.#controller.signal, this);
+      if (this.#state < JUDGED) linkSignal(this.#controller.signal, this);
       if (this.#aborted) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
@@ -436,6 +436,7 @@ export class Call<Req> {
     this.#pending = this.#settle = undefined;
     this.#abortListeners = undefined;
     this.#watchers = undefined;
+    if (this.#controller !== undefined) unlinkSignal(this.#controller.signal);
     if (this.parent !== undefined && !this.detached) this.parent.#orphan(this);
     let deferred = this.#deferred;
     this.#deferred = undefined;

@@ -3,12 +3,21 @@ import type { Any } from "./handler.ts";
 
 // A property of the signal rather than a WeakMap: it costs nothing to keep and dies with the signal.
 const OWNER = Symbol.for("breakwater.call");
-type Linked = AbortSignal & { [OWNER]?: Call<Any> };
+type Linked = AbortSignal & { [OWNER]?: Call<Any> | undefined };
 
 /** Remembers whose signal this is, so that a client that is handed it knows that it runs inside that call. */
 export function linkSignal(signal: AbortSignal, call: Call<Any>): void {
   // Assigned, though a defined one would not be enumerable: defining costs a microsecond on Node 20.
   (signal as Linked)[OWNER] = call;
+}
+
+/**
+ * Forgets it, once the call is over. A signal may live on, and must not keep the call and its result: undici holds the
+ * signal of a request until its own controller is collected, which a failed result reaches through the stack of its
+ * error, so that neither would ever go.
+ */
+export function unlinkSignal(signal: AbortSignal): void {
+  (signal as Linked)[OWNER] = undefined; // deleting a property makes an object slow
 }
 
 /** The call whose signal this is, if it is one of ours. */
