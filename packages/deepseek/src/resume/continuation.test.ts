@@ -69,6 +69,7 @@ describe("an answer", () => {
     ["may call tools", { tools: [tool] }],
     ["must call one", { tools: [tool], tool_choice: "required" }],
     ["follows the result of a tool", { messages: [{ role: "tool", content: "1", tool_call_id: "1" }] }],
+    ["follows nothing that is a message", { messages: [null as never] }],
     ["follows a call of one", { messages: [{ role: "assistant", content: "", tool_calls: [call] }] }],
     [
       "was begun in parts",

@@ -24,12 +24,14 @@ export function canContinue(request: ChatRequest & { readonly n?: unknown }): bo
     (format === undefined || format === null || format.type === "text") &&
     logprobs !== true &&
     (tools === undefined || tools === null || tools.length === 0 || choice === "none") &&
-    !messages.some((message) => message.role === "tool" || holdsToolCalls(message)) &&
+    !messages.some((message) => isOfTools(message)) &&
     (!isContinuation(request) || typeof messages.at(-1)?.content === "string")
   );
 }
 
-function holdsToolCalls(message: ChatMessage): boolean {
+function isOfTools(message: ChatMessage | null): boolean {
+  // What comes in over HTTP may hold anything; its host will say what is wrong with it.
+  if (message === null || message.role === "tool") return true;
   return message.role === "assistant" && (message.tool_calls?.length ?? 0) > 0;
 }
 
