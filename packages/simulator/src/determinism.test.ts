@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
-import { chat, post, withSimulator } from "./http.test-help.ts";
+import { chat, headersOf, post, withSimulator } from "./http.test-help.ts";
+import { faultNames, type FaultRule, type SimulatorOptions } from "./index.ts";
 import { createRng } from "./rng.ts";
 
 const users = ["anna", "ben", "cleo", "dora"];
@@ -75,4 +76,59 @@ test("x-sim-id names the scope, before user_id, before the body", async () => {
 test("a range is drawn by request, not by arrival", () => {
   const draw = (scope: string): number => createRng(7, scope, 0, "fault").below(400);
   expect(draw("anna")).toBe(draw("anna"));
+});
+
+// One shuts the door, the other ends the next request of whoever comes: both concern others by their nature.
+const own = faultNames.filter((name) => name !== "refuse" && name !== "reset_idle_socket");
+
+/** Every user asks once for each fault, all at once; what each of them sees. */
+async function disaster(order: readonly string[]): Promise<Record<string, string>> {
+  const faults: FaultRule[] = [
+    { match: { perScope: true, probability: 0.9 }, action: own },
+    { action: "truncate_clean;tokens=1..8" },
+  ];
+  const options: SimulatorOptions = { clock: "manual", seed: 7, faults, capacity: { slots: 1000 } };
+  return withSimulator(options, async (simulator) => {
+    const leaving: AbortController[] = [];
+    const seen: Record<string, string> = {};
+    async function ask(user: string, turn: number): Promise<void> {
+      const leave = new AbortController();
+      leaving.push(leave);
+      const request = chat(`${user} asks ${turn}`, "reasoning=4,content=6", {
+        user_id: user,
+        stream: turn % 2 === 0,
+      });
+      try {
+        const answer = await simulator.fetch(`${simulator.url}/chat/completions`, {
+          method: "POST",
+          headers: headersOf(simulator),
+          body: JSON.stringify(request),
+          signal: leave.signal,
+        });
+        seen[`${user} ${turn}`] = `${answer.status} ${await answer.text()}`;
+      } catch (error) {
+        seen[`${user} ${turn}`] = (error as Error).message;
+      }
+    }
+    // Some more than there are faults, since the list goes on only where a rule strikes.
+    const turns = Array.from({ length: own.length + 25 }, (_, turn) => turn);
+    const asking = turns.flatMap((turn) => order.map((user) => ask(user, turn)));
+    await simulator.advance(700_000);
+    for (const leave of leaving) leave.abort(new Error("nothing more will come"));
+    await Promise.all(asking);
+    for (const user of users)
+      seen[`${user} was struck by`] = simulator
+        .attempts({ scope: user })
+        .map((attempt) => attempt.fault ?? "none")
+        .toSorted()
+        .join(" ");
+    return seen;
+  });
+}
+
+test("all faults at once, and all of their draws: the same for each user, in whatever order they come", async () => {
+  const first = await disaster(users);
+  expect(await disaster(users.toReversed())).toEqual(first);
+  const struck = users.map((user) => first[`${user} was struck by`]).join(" ");
+  expect(own.filter((name) => !struck.includes(name))).toEqual([]);
 });

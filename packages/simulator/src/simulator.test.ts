@@ -30,6 +30,29 @@ describe("close", () => {
     await expect.poll(handles).toBeLessThanOrEqual(before);
   });
 
+  test("so it does with listeners of replicas, doors that are shut, readers of events and machines that flap", async () => {
+    const handles = (): number =>
+      process.getActiveResourcesInfo().filter((name) => name.startsWith("TCP") || name === "Timeout").length;
+    const before = handles();
+    const simulator = await startSimulator({
+      timeScale: 0.01,
+      replicas: [
+        { name: "a", port: 0 },
+        { name: "b", port: 0 },
+      ],
+    });
+    const events = await fetch(`${simulator.url}/__sim/events`);
+    simulator.replica("a").change({ flap: { upMs: 5, downMs: 5 }, brownout: { tpsX: 2, forMs: 60_000 } });
+    await rawPost(simulator, chat("a"), { "x-sim-fault": "refuse;forMs=100000" });
+    simulator.replica("b").close();
+    const opening = simulator.replica("b").open();
+    await simulator.close();
+    await opening;
+    await events.text().catch(() => {});
+    await expect(fetch(simulator.replica("b").url)).rejects.toThrow("fetch failed");
+    await expect.poll(handles).toBeLessThanOrEqual(before);
+  });
+
   test("two simulators are two hosts; a port that is taken is said", async () => {
     await withSimulator({ seed: 3 }, async (one) => {
       await withSimulator({ seed: 3 }, async (two) => {
