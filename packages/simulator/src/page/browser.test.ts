@@ -58,7 +58,9 @@ describe.skipIf(chromiumPath === undefined)("in a browser", () => {
 
       await (await post(simulator, chat("a"))).text();
       await page.locator("#attempts tr", { hasText: "completed" }).waitFor();
-      expect(await text(page, "#attempts tr .cell-request")).toBe("deepseek-flash/chat/completions · JSON");
+      expect(await text(page, "#attempts tr .cell-request")).toBe(
+        "deepseek-flash/chat/completions · JSON · main",
+      );
       expect(await text(page, "#attempts tr .cell-tokens")).toBe("10");
 
       await page.locator("#fault").selectOption("503");
@@ -97,6 +99,19 @@ describe.skipIf(chromiumPath === undefined)("in a browser", () => {
       await page.locator("#add-fault").click();
       await page.locator("#message", { hasText: 'got "tokns"' }).waitFor();
       expect(simulator.state().faults).toEqual([]);
+      await page.close();
+    });
+  });
+
+  test("a machine is taken down and brought up again", async () => {
+    await withSimulator({ replicas: [{ name: "a" }, { name: "b" }] }, async (simulator) => {
+      const { page } = await open(simulator);
+      await page.getByRole("button", { name: "Take down b" }).click();
+      await page.locator("#machines .machine", { hasText: "dead" }).waitFor();
+      expect(simulator.state().replicas.map(({ up }) => up)).toEqual([true, false]);
+      await page.getByRole("button", { name: "Bring up b" }).click();
+      await page.getByRole("button", { name: "Take down b" }).waitFor();
+      expect(simulator.state().replicas.map(({ up }) => up)).toEqual([true, true]);
       await page.close();
     });
   });

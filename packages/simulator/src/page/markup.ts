@@ -1,14 +1,35 @@
-import { faultTable } from "../faults/catalogue.ts";
-import { loadScenario, scenarioNames } from "../scenario/catalogue.ts";
+import { faults } from "../faults/catalogue.ts";
+import type { FaultPhase } from "../faults/fault.ts";
+import { scenarioNames, scenarios } from "../scenario/catalogue.ts";
 
 const escapes: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 const escaped = (text: string): string => text.replaceAll(/[&<>"]/g, (character) => escapes[character] ?? "");
 
-function options(entries: readonly (readonly [value: string, about: string])[], chosen: string): string {
-  return entries
-    .map(([value, about]) => {
-      const selected = value === chosen ? " selected" : "";
-      return `<option value="${escaped(value)}" title="${escaped(about)}"${selected}>${escaped(value)}</option>`;
+function option(value: string, about: string, chosen: string, more = ""): string {
+  const selected = value === chosen ? " selected" : "";
+  return `<option value="${escaped(value)}" title="${escaped(about)}"${more}${selected}>${escaped(value)}</option>`;
+}
+
+const phases: readonly (readonly [phase: FaultPhase, title: string])[] = [
+  ["admission", "Refused at the door"],
+  ["connect", "Connecting"],
+  ["queue", "In the queue"],
+  ["headers", "Before the first token"],
+  ["stream", "In the middle"],
+  ["finish", "At the end"],
+];
+
+/** The faults, in the order of a request's life. */
+function faultOptions(): string {
+  return phases
+    .map(([phase, title]) => {
+      const entries = faults
+        .filter((fault) => fault.phase === phase && fault.name !== "none")
+        .map(({ name, summary, params }) => {
+          const suggested = params.map((param) => `${param.name}=${String(param.default ?? "")}`).join(";");
+          return option(name, summary, "503", ` data-params="${escaped(suggested)}"`);
+        });
+      return `<optgroup label="${title}">${entries.join("")}</optgroup>`;
     })
     .join("");
 }
@@ -25,10 +46,9 @@ const column = (id: string, title: string): string =>
 
 /** What stands on the page before the first figure comes. */
 export function pageMarkup(): string {
-  const faults = Object.entries(faultTable)
-    .filter(([name]) => name !== "none")
-    .map(([name, { summary }]) => [name, summary] as const);
-  const scenarios = scenarioNames.map((name) => [name, loadScenario(name).summary ?? ""] as const);
+  const playable = scenarioNames
+    .map((name) => option(name, scenarios[name].summary ?? "", "busy-evening"))
+    .join("");
   return `
 <header>
   <h1>DeepSeek simulator</h1>
@@ -50,7 +70,7 @@ ${chart("queue", "Waiting in the queue", "requests")}
 <section aria-labelledby="scenario-title">
   <h2 id="scenario-title">Scenario</h2>
   <div class="row">
-    <label class="grow"><span class="hidden-text">Scenario</span> <select id="scenario">${options(scenarios, "busy-evening")}</select></label>
+    <label class="grow"><span class="hidden-text">Scenario</span> <select id="scenario">${playable}</select></label>
     <button type="button" class="main" id="play">Play</button>
     <button type="button" id="stop">Stop</button>
   </div>
@@ -60,7 +80,7 @@ ${chart("queue", "Waiting in the queue", "requests")}
 <section aria-labelledby="faults-title">
   <h2 id="faults-title">Faults</h2>
   <form id="fault-form">
-    <label class="grow">Fault <select id="fault">${options(faults, "503")}</select></label>
+    <label class="grow">Fault <select id="fault">${faultOptions()}</select></label>
     <label class="grow">Parameters <input id="fault-params" placeholder="tokens=5..40" autocomplete="off" spellcheck="false"></label>
     <label>Requests <input class="small" id="fault-times" type="number" min="1" max="100000" value="3" required></label>
     <button type="submit" class="main" id="add-fault">Add</button>

@@ -36,7 +36,11 @@ export function createAttemptTable(
     const outcome = dom.make("span", `badge ${mood}`, word);
     const asked = [
       dom.make("code", "", attempt.model === "" ? "no model" : attempt.model),
-      dom.make("span", "soft", `${attempt.path} · ${attempt.stream ? "stream" : "JSON"}`),
+      dom.make(
+        "span",
+        "soft",
+        `${attempt.path} · ${attempt.stream ? "stream" : "JSON"}${attempt.replica === "" ? "" : ` · ${attempt.replica}`}`,
+      ),
     ];
     const cells: readonly (readonly [label: string, text: string])[] = [
       ["time", format.clock(tReceived)],

@@ -13,14 +13,17 @@ export interface FeedListener {
 }
 
 /**
- * Keeps the page up to date: attempts come over the event stream as they end, and while that is not there they are
- * asked for; the state is asked for twice a second, since every figure in it may change without an event.
+ * Keeps the page up to date: state and attempts come over the event stream. Where it is not there, or has been silent for
+ * a while (a clock that is advanced by hand sends nothing), they are asked for.
  *
  * Runs in the browser: its source text is sent there, so it uses nothing from outside.
  */
 export function startFeed(browser: Browser, listener: FeedListener): { refresh(): void } {
   const everyMs = 500;
+  /** So many turns without an event are silence. */
+  const patience = 4;
   let streaming = false;
+  let silentTurns = 0;
   let asking = false;
 
   async function read(path: string): Promise<unknown> {
@@ -38,6 +41,7 @@ export function startFeed(browser: Browser, listener: FeedListener): { refresh()
         const attempts = (await read(`/__sim/requests?since=${listener.last()}`)) as readonly Attempt[];
         for (const attempt of attempts) listener.onAttempt(attempt);
       }
+      silentTurns = 0;
       listener.onConnection(true);
     } catch {
       listener.onConnection(false);
@@ -46,21 +50,32 @@ export function startFeed(browser: Browser, listener: FeedListener): { refresh()
     }
   }
 
-  async function loop(): Promise<void> {
-    // A page that nobody sees asks for nothing; the browser stops its timers anyway.
-    if (!browser.document.hidden) await ask();
-    browser.setTimeout(() => void loop(), everyMs);
+  function listen(): void {
+    const events = new browser.EventSource(`/__sim/events?since=${listener.last()}`);
+    events.addEventListener("open", () => {
+      streaming = true;
+      listener.onConnection(true);
+    });
+    // The browser connects again by itself; until then everything is asked for.
+    events.addEventListener("error", () => {
+      streaming = false;
+    });
+    events.addEventListener("state", ({ data }) => {
+      silentTurns = 0;
+      listener.onState(JSON.parse(data) as SimulatorState);
+    });
+    events.addEventListener("attempt", ({ data }) => listener.onAttempt(JSON.parse(data) as Attempt));
+    events.addEventListener("reset", () => void ask());
   }
 
-  const events = new browser.EventSource("/__sim/events");
-  events.addEventListener("open", () => {
-    streaming = true;
-  });
-  // The browser connects again by itself; until then the attempts are asked for.
-  events.addEventListener("error", () => {
-    streaming = false;
-  });
-  events.addEventListener("attempt", ({ data }) => listener.onAttempt(JSON.parse(data) as Attempt));
-  void loop();
+  async function turn(): Promise<void> {
+    silentTurns += 1;
+    // A page that nobody sees asks for nothing.
+    if (!browser.document.hidden && (!streaming || silentTurns > patience)) await ask();
+    browser.setTimeout(() => void turn(), everyMs);
+  }
+
+  // The state comes first: it says which attempts are the last ones.
+  void turn().then(listen);
   return { refresh: () => void ask() };
 }

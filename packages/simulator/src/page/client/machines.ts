@@ -1,14 +1,5 @@
+import type { ReplicaState } from "../../replica.ts";
 import type { Dom } from "./dom.ts";
-
-/** A replica, as the page shows it. */
-export interface Machine {
-  readonly name: string;
-  readonly state: string;
-  readonly active: number;
-  readonly slots: number;
-  readonly queued: number;
-  readonly queue: number;
-}
 
 /**
  * Shows every machine: its slots and its queue as bars, its state in a word, and a button that takes it away.
@@ -18,8 +9,24 @@ export interface Machine {
 export function createMachines(
   dom: Dom,
   onSwitch: (name: string, up: boolean) => void,
-): (machines: readonly Machine[]) => void {
+): (machines: readonly ReplicaState[]) => void {
   const parent = dom.get("machines");
+
+  const isTroubled = ({ trouble }: ReplicaState): boolean =>
+    Object.values(trouble).some((value) => value !== false);
+
+  /** `flapping, down` */
+  function wordFor({ up, trouble }: ReplicaState): string {
+    const { brownout, flap, capacityDrop, dead } = trouble;
+    const words = [
+      ...(brownout === undefined ? [] : ["brown-out"]),
+      ...(flap === undefined ? [] : ["flapping"]),
+      ...(capacityDrop === undefined ? [] : ["fewer slots"]),
+    ];
+    if (dead === true) return "dead";
+    if (!up) words.push("down");
+    return words.length === 0 ? "up" : words.join(", ");
+  }
 
   function bar(className: string, label: string) {
     const outer = dom.make("div", className);
@@ -40,14 +47,14 @@ export function createMachines(
     };
   }
 
-  function card({ name }: Machine) {
+  function card({ name }: ReplicaState) {
     const element = dom.make("div", "machine");
     const head = dom.make("div", "machine-head");
     const badge = dom.make("span", "badge");
     const button = dom.make("button", "little");
     button.setAttribute("type", "button");
-    let up = true;
-    button.addEventListener("click", () => onSwitch(name, !up));
+    let isDead = false;
+    button.addEventListener("click", () => onSwitch(name, isDead));
     head.append(dom.make("h3", "", name), badge, button);
     const slots = bar("bar", `slots of ${name} in use`);
     const queue = bar("bar thin", `queue of ${name}`);
@@ -58,12 +65,12 @@ export function createMachines(
     element.append(head, slots.outer, line, queue.outer);
     return {
       element,
-      update(machine: Machine) {
-        up = machine.state !== "dead";
-        dom.write(badge, machine.state);
-        badge.className = `badge ${machine.state === "up" ? "good" : up ? "warn" : "bad"}`;
-        dom.write(button, up ? "Take down" : "Bring up");
-        button.setAttribute("aria-label", `${up ? "Take down" : "Bring up"} ${name}`);
+      update(machine: ReplicaState) {
+        isDead = machine.trouble.dead === true;
+        dom.write(badge, wordFor(machine));
+        badge.className = `badge ${machine.up ? (isTroubled(machine) ? "warn" : "good") : "bad"}`;
+        dom.write(button, isDead ? "Bring up" : "Take down");
+        button.setAttribute("aria-label", `${isDead ? "Bring up" : "Take down"} ${name}`);
         slots.fill(machine.active, machine.slots);
         queue.fill(machine.queued, machine.queue);
         dom.write(computing, `${machine.active} of ${machine.slots} slots`);

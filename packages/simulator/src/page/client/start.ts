@@ -7,7 +7,7 @@ import type { createDom } from "./dom.ts";
 import type { createFaultList } from "./faults.ts";
 import type { startFeed } from "./feed.ts";
 import type { createFormat } from "./format.ts";
-import type { createMachines, Machine } from "./machines.ts";
+import type { createMachines } from "./machines.ts";
 import type { createSparkline } from "./sparkline.ts";
 
 /** The parts of the page, each sent to the browser as its source text. */
@@ -52,8 +52,13 @@ export function startPage(browser: Browser, parts: PageParts): void {
   }
 
   const showMachines = parts.createMachines(dom, (name, up) => {
-    const change = up ? { dead: false } : { dead: true };
-    void act("POST", `/replicas/${encodeURIComponent(name)}`, change, `${name} is ${up ? "up" : "down"}.`);
+    // Said with false, so that it holds against a scenario too.
+    void act(
+      "POST",
+      `/replicas/${encodeURIComponent(name)}`,
+      { dead: !up },
+      `${name} is ${up ? "up" : "down"}.`,
+    );
   });
   const showAccounts = parts.createAccounts(dom, format);
   const showFaults = parts.createFaultList(dom, format, (id) => {
@@ -63,13 +68,8 @@ export function startPage(browser: Browser, parts: PageParts): void {
     if (status === 503) busy503 += 1;
   });
 
-  function machinesOf(state: SimulatorState): readonly Machine[] {
-    const { slots, queue } = state.capacity;
-    return [{ name: "main", state: "up", active: state.active, queued: state.queued, slots, queue }];
-  }
-
   /** Rates are those of simulated time: the same at any time scale. */
-  function sample({ nowMs, totals, open }: SimulatorState, queued: number): void {
+  function sample({ nowMs, totals, open, queued }: SimulatorState): void {
     const asked = totals.attempts + open;
     if (before !== undefined && nowMs > before.nowMs) {
       const perSecond = 1000 / (nowMs - before.nowMs);
@@ -134,6 +134,10 @@ export function startPage(browser: Browser, parts: PageParts): void {
   };
   tell("scenario", "scenario-about");
   tell("fault", "fault-about");
+  const suggest = () =>
+    dom.get("fault-params").setAttribute("placeholder", option("fault")?.getAttribute("data-params") ?? "");
+  dom.get("fault").addEventListener("change", suggest);
+  suggest();
   dom.get("fault-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const given = dom.get("fault-params").value.trim();
@@ -151,14 +155,10 @@ export function startPage(browser: Browser, parts: PageParts): void {
     onAttempt: (attempt) => attempts.add(attempt),
     onState(state) {
       startAgain(state);
-      const machines = machinesOf(state);
-      sample(
-        state,
-        machines.reduce((sum, { queued }) => sum + queued, 0),
-      );
+      sample(state);
       showScenario(state);
       showTotals(state);
-      showMachines(machines);
+      showMachines(state.replicas);
       showAccounts(state.accounts);
       showFaults([...state.faults, ...state.scenarioFaults]);
     },
