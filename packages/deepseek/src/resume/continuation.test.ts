@@ -26,6 +26,14 @@ describe("a continuation", () => {
     });
   });
 
+  test("is not asked for behind half a character", () => {
+    const { messages } = continuationOf(request, { ...delivered, content: `He${"🌊".slice(0, 1)}` });
+    expect(messages.at(-1)).toMatchObject({ content: "He" });
+    expect(continuationOf(request, { ...delivered, content: "He🌊" }).messages.at(-1)).toMatchObject({
+      content: "He🌊",
+    });
+  });
+
   test("goes on behind a text that the request had begun", () => {
     const begun: ChatRequest = {
       ...request,

@@ -41,6 +41,12 @@ export function isContinuation(request: ChatRequest): boolean {
   return last?.role === "assistant" && last.prefix === true;
 }
 
+/** The first half of a character of two code units, if the text ends in one: gateways cut there, and no host takes it. */
+export function halfAtEnd(text: string): string {
+  const last = text.charCodeAt(text.length - 1);
+  return last >= 0xd800 && last <= 0xdbff ? text.slice(-1) : "";
+}
+
 /** The request for the rest of an answer, of which so much has been delivered. */
 export function continuationOf(request: ChatRequest, delivered: Delivered): ChatRequest {
   const { content, reasoning, tokens } = delivered;
@@ -49,16 +55,19 @@ export function continuationOf(request: ChatRequest, delivered: Delivered): Chat
   // The request may have begun the answer itself.
   const own = isContinuation(request) ? (last as AssistantMessage) : undefined;
   const begun = typeof own?.content === "string" ? own.content : "";
+  // Half a character is made again, and costs what it cost before.
+  const half = halfAtEnd(content).length;
+  const whole = content.slice(0, content.length - half);
   const prefix: AssistantMessage = {
     ...own,
     role: "assistant",
-    content: begun + content,
+    content: begun + whole,
     ...(reasoning !== "" && { reasoning_content: (own?.reasoning_content ?? "") + reasoning }),
     prefix: true,
   };
   return {
     ...request,
     messages: [...(own === undefined ? messages : messages.slice(0, -1)), prefix],
-    ...(typeof limit === "number" && { max_tokens: Math.max(FEWEST_TOKENS, limit - tokens) }),
+    ...(typeof limit === "number" && { max_tokens: Math.max(FEWEST_TOKENS, limit - tokens + half) }),
   };
 }

@@ -1,6 +1,7 @@
 import { seeded } from "@breakwater/testing";
 import { describe, expect, test } from "vitest";
 
+import { halfAtEnd } from "./continuation.ts";
 import { createJoint } from "./joint.ts";
 import { stopsOf, straddling } from "./stop-guard.ts";
 
@@ -31,12 +32,15 @@ describe("a joint", () => {
   test("passes new text on whole, wherever the answer broke and however it comes", () => {
     for (let seed = 0; seed < 300; seed++) {
       const random = seeded(seed);
-      const whole = Array.from({ length: 80 }, () => "xyz,. 海🌊"[Math.floor(random() * 9)]).join("");
+      const letters = ["x", "y", "z", ",", ".", " ", "海", "🌊"];
+      const whole = Array.from({ length: 80 }, () => letters[Math.floor(random() * letters.length)]).join("");
       const cut = 1 + Math.floor(random() * 78);
       const rest = whole.slice(cut);
       // By chance it may repeat what was delivered, and then nobody could tell.
       if (whole.slice(0, cut).endsWith(rest.slice(0, 8))) continue;
-      expect(passed(whole.slice(0, cut), piecesOf(rest, random))).toBe(rest);
+      // In the middle of a character the host begins with its first half again, which it was not sent.
+      const again = halfAtEnd(whole.slice(0, cut));
+      expect(passed(whole.slice(0, cut), piecesOf(again + rest, random))).toBe(rest);
     }
   });
 
@@ -46,6 +50,14 @@ describe("a joint", () => {
     const rest = `${delivered.slice(-12)} into the sea`;
     for (let i = 0; i < 50; i++) expect(passed(delivered, piecesOf(rest, random))).toBe(" into the sea");
     expect(passed(delivered, [delivered.slice(-12)])).toBe("");
+  });
+
+  test("goes on in the middle of a character, whose first half was delivered and not sent", () => {
+    const [high, low] = ["🌊".slice(0, 1), "🌊".slice(1)];
+    expect(passed(`the sea ${high}`, ["🌊", " is"])).toBe(`${low} is`);
+    expect(passed(`the sea ${high}`, [high, low])).toBe(low);
+    expect(passed(`the blue sea ${high}`, ["the blue sea ", "🌊"])).toBe(low);
+    expect(passed(`the sea ${high}`, ["is"])).toBe("is");
   });
 
   test("ends the answer where its host would have, at any cut through a stop string", () => {

@@ -1,3 +1,4 @@
+import { halfAtEnd } from "./continuation.ts";
 import { overlapOf } from "./overlap.ts";
 import { straddling } from "./stop-guard.ts";
 
@@ -19,15 +20,20 @@ const NOTHING: Passed = { text: "", stopped: false };
 
 /** Holds the first characters of a continuation back until it is known that they are new, and no end of a stop string. */
 export function createJoint(delivered: string, stops: readonly string[]): Joint {
+  // It was not sent, so the continuation begins with it.
+  const half = halfAtEnd(delivered);
+  const sent = delivered.slice(0, delivered.length - half.length);
   let held = "";
   let fresh = false;
   let passing = false;
 
   function settle(whole: boolean): Passed {
     if (!fresh) {
-      const repeated = overlapOf(delivered, held, whole);
+      const repeated = overlapOf(sent, held, whole);
       if (repeated === undefined) return NOTHING;
-      held = held.slice(repeated);
+      const rest = held.slice(repeated);
+      if (half !== "" && rest === "" && !whole) return NOTHING;
+      held = half !== "" && rest.startsWith(half) ? rest.slice(half.length) : rest;
       fresh = true;
     }
     const found = straddling(delivered, held, stops);
