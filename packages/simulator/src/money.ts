@@ -1,5 +1,5 @@
 /** Money is counted in whole billionths of a dollar: sums and differences are exact. */
-export const nanoPerUsd = 1_000_000_000;
+const nanoPerUsd = 1_000_000_000;
 
 export const toNanoUsd = (usd: number): bigint => BigInt(Math.round(usd * nanoPerUsd));
 export const toUsd = (nanoUsd: bigint): number => Number(nanoUsd) / nanoPerUsd;

@@ -5,13 +5,12 @@ import { callsOf } from "../text/tool-calls.ts";
 import {
   completionBody,
   createChunkWriter,
-  createFimWriter,
   event,
-  fimBody,
   type FinishReason,
   type Usage,
 } from "../wire/completion.ts";
 import type { ErrorFields } from "../wire/errors.ts";
+import { createFimWriter, fimBody } from "../wire/fim.ts";
 import { createGrouping } from "./grouping.ts";
 import type { Order } from "./run.ts";
 

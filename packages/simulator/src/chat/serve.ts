@@ -1,33 +1,23 @@
 import { createHash } from "node:crypto";
 
-import { SimulatorConfigError } from "../checks.ts";
 import { createExchange } from "../exchange.ts";
-import { parseAction, planOf, type CheckedAction } from "../faults/action.ts";
+import { planOf, type CheckedAction } from "../faults/action.ts";
 import type { Plan } from "../faults/fault.ts";
 import { takeOver } from "../faults/take-over.ts";
 import type { Replica } from "../replica.ts";
-import { parseRequest, type ParsedRequest } from "../request/parse.ts";
+import { parseRequest } from "../request/parse.ts";
 import { createRng, type Rng } from "../rng.ts";
 import type { IncomingCall, Sink } from "../sink/sink.ts";
-import { answerOf, type Answer } from "../text/answer.ts";
-import {
-  concurrencyExceeded,
-  insufficientBalance,
-  keyInvalid,
-  keyMissing,
-  simulatorMistake,
-  tooLarge,
-  unsupportedMediaType,
-  userConcurrencyExceeded,
-  type ErrorReply,
-} from "../wire/errors.ts";
+import type { Answer } from "../text/answer.ts";
+import { tooLarge, type ErrorReply } from "../wire/errors.ts";
 import { bearerOf, type World } from "../world.ts";
+import { admit } from "./admit.ts";
 import { startRun, type Identification, type Run } from "./run.ts";
 import { queueUp } from "./wait.ts";
 
 /**
  * Serves `POST /chat/completions`, and below `/beta`, where an answer may continue a prefix, also `/completions`. The
- * checks stand in the order of the API: the first that fails answers.
+ * checks come first, then a fault, if there is one for this request, then the queue.
  */
 export function serveCompletion(
   world: World,
@@ -83,36 +73,10 @@ export function serveCompletion(
     });
   }
 
-  const identity = world.identify(call.headers["authorization"]);
-  if ("key" in identity)
-    return reject(identity.key === "missing" ? keyMissing() : keyInvalid(identity.given));
-  const { account, keyTail } = identity;
-  identification.account = account.id;
-  identification.keyTail = keyTail;
-  if (call.body === undefined) return reject(tooLarge());
-  if (!isJson(call.headers["content-type"])) return reject(unsupportedMediaType());
-  if ("error" in parsed) return reject(parsed.error);
-  const { request, model } = parsed;
-
-  let answer: Answer;
-  let headerFault: (CheckedAction & { probability?: number }) | undefined;
-  try {
-    answer = answerFor(world, parsed, call.headers);
-    const fault = call.headers["x-sim-fault"];
-    if (fault !== undefined) headerFault = parseAction("x-sim-fault", fault);
-  } catch (error) {
-    if (error instanceof TypeError || error instanceof SimulatorConfigError)
-      return reject(simulatorMistake(error.message));
-    throw error;
-  }
-
-  if (account.balanceUsd <= 0) return reject(insufficientBalance());
-  const { limit, byBalance } = account.limit(model.id);
-  const current = account.inFlight(model.id) + 1;
-  if (current > limit) return reject(concurrencyExceeded(current, limit, byBalance));
+  const admitted = admit(world, call, parsed, identification);
+  if ("error" in admitted) return reject(admitted.error);
+  const { request, model, promptTokens, account, answer, headerFault } = admitted;
   const user = request.user_id ?? undefined;
-  if (user !== undefined && account.inFlightOf(user) >= account.userLimit)
-    return reject(userConcurrencyExceeded(account.inFlightOf(user) + 1, account.userLimit));
   const release = account.begin(model.id, user);
 
   const facts = {
@@ -142,7 +106,7 @@ export function serveCompletion(
   const ids = rngFor("ids");
   const order = {
     request,
-    promptTokens: parsed.promptTokens,
+    promptTokens,
     model,
     account,
     replica,
@@ -189,23 +153,6 @@ function begin(run: Run): void {
   }
   if (plan.delayMs === undefined) queueUp(run);
   else run.after(plan.delayMs, () => queueUp(run));
-}
-
-function isJson(contentType: string | undefined): boolean {
-  return /^application\/(?:[\w.-]+\+)?json(?:\s*;|$)/i.test(contentType ?? "");
-}
-
-function answerFor(world: World, { request }: ParsedRequest, headers: IncomingCall["headers"]): Answer {
-  const tokens = headers["x-sim-tokens"];
-  const answer = headers["x-sim-answer"];
-  if (answer !== undefined && answer !== "tools" && answer !== "text")
-    throw new TypeError(`x-sim-answer: got "${answer}"; write tools or text`);
-  return answerOf(request, {
-    ...world.text,
-    seed: world.seed,
-    ...(tokens === undefined ? {} : { tokens }),
-    ...(answer === undefined ? {} : { answer }),
-  });
 }
 
 function callIdsOf(answer: Answer, rngFor: (purpose: string) => Rng): readonly string[] {

@@ -20,7 +20,7 @@ export interface PromptPart {
 }
 
 /** What a message costs beside its text. */
-export const messageTokens = 4;
+const messageTokens = 4;
 
 /** The parts of a prompt, in the order in which they are read: tools come first, as part of the system's say. */
 export function promptParts(request: ChatRequest | FimRequest): readonly PromptPart[] {

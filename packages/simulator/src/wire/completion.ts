@@ -74,10 +74,10 @@ export interface WriterOptions {
 }
 
 /** A chunk up to its choices: serialised once, so that the rest of a chunk is string concatenation. */
-const opened = (fields: object): string => `data: ${JSON.stringify(fields).slice(0, -1)},"choices":[`;
+export const opened = (fields: object): string => `data: ${JSON.stringify(fields).slice(0, -1)},"choices":[`;
 
 /** The end of an answer: the last chunk has the usage, or one without choices behind it. */
-function ending(
+export function ending(
   before: string,
   choice: string,
   usage: Usage,
@@ -128,27 +128,6 @@ export function createChunkWriter(head: AnswerHead, options: WriterOptions): Chu
   };
 }
 
-/** Makes the chunks of a text that was filled in: they look like its JSON body, and there is none before the first token. */
-export function createFimWriter(head: AnswerHead, options: WriterOptions): ChunkWriter {
-  const before = opened({
-    id: head.id,
-    object: "text_completion",
-    created: head.created,
-    model: head.model,
-  });
-  const choice = (text: string, finish: string): string =>
-    `{"text":${JSON.stringify(text)},"index":0,"logprobs":null,"finish_reason":${finish}}`;
-  const content = (text: string): string =>
-    `${before}${choice(text, "null")}]${options.includeUsage ? ',"usage":null' : ""}}\n\n`;
-  return {
-    role: () => "",
-    reasoning: content,
-    content,
-    tool: () => "",
-    finish: (reason, usage) => ending(before, choice("", `"${reason}"`), usage, options),
-  };
-}
-
 /** What a JSON body says. */
 export interface WholeAnswer {
   readonly content: string;
@@ -187,17 +166,5 @@ export function completionBody(head: AnswerHead, answer: WholeAnswer, dialect: D
     ],
     usage: usageOf(answer.usage, dialect),
     system_fingerprint: head.fingerprint,
-  });
-}
-
-/** The body of a text that was filled in and not streamed. */
-export function fimBody(head: AnswerHead, answer: WholeAnswer, dialect: Dialect): string {
-  return JSON.stringify({
-    id: head.id,
-    object: "text_completion",
-    created: head.created,
-    model: head.model,
-    choices: [{ text: answer.content, index: 0, logprobs: null, finish_reason: answer.finish }],
-    usage: usageOf(answer.usage, dialect),
   });
 }
