@@ -5,6 +5,7 @@ import { SimulatorConfigError } from "../checks.ts";
 import type { FaultRule } from "../faults/rules.ts";
 import { nearest } from "../nearest.ts";
 import type { SimulatorOptions } from "../options.ts";
+import type { ReplicaOptions } from "../replica.ts";
 import { scenarioNames } from "../scenario/catalogue.ts";
 import { checkScenario, type Scenario } from "../scenario/scenario.ts";
 import { checkPersonality } from "../wire/dialects.ts";
@@ -22,6 +23,7 @@ const flags = {
   queue: { type: "string" },
   concurrency: { type: "string" },
   balance: { type: "string" },
+  replicas: { type: "string" },
   personality: { type: "string" },
   unicode: { type: "boolean" },
   "any-key": { type: "boolean" },
@@ -57,6 +59,7 @@ export function readArguments(argv: readonly string[]): Command {
       ...number("time-scale", "timeScale"),
       ...(values["any-key"] === true ? { requireKey: false } : {}),
       ...(Object.keys(account).length === 0 ? {} : { accounts: [account] }),
+      ...(values.replicas === undefined ? {} : { replicas: readReplicas(values.replicas) }),
       ...(values.scenario === undefined ? {} : { scenario: readScenario(values.scenario) }),
       ...(values.personality === undefined
         ? {}
@@ -89,6 +92,24 @@ function mistakeIn(message: string): string {
   if (argument === undefined) return message.replace(/\.?$/, ".");
   const known = scenarioNames.find((name) => name === argument);
   return `"${argument}" stands alone; did you mean --${known === undefined ? "port" : "scenario"} ${argument}?`;
+}
+
+/** A number of replicas, or their names, each perhaps with a port of its own: `a,b:4142`. */
+function readReplicas(value: string): ReplicaOptions[] {
+  if (/^\d+$/.test(value)) {
+    const count = Number(value);
+    if (count < 1 || count > 26)
+      throw new SimulatorConfigError(`--replicas: got ${value}; write a number from 1 to 26, or names`);
+    return Array.from({ length: count }, (_, index) => ({ name: String.fromCodePoint(97 + index) }));
+  }
+  return value.split(",").map((entry) => {
+    const [, name, port] = /^([\w-]+)(?::(\d+))?$/.exec(entry.trim()) ?? [];
+    if (name === undefined)
+      throw new SimulatorConfigError(
+        `--replicas: got "${entry}"; write a number, or names with commas between, for example --replicas a,b:4142`,
+      );
+    return { name, ...(port === undefined ? {} : { port: Number(port) }) };
+  });
 }
 
 /** A name, or a path to a JSON file. */

@@ -108,6 +108,19 @@ test("a scenario may be a file; limits and keys may be given", async () => {
   await exited;
 });
 
+test("several machines, each with its address", async () => {
+  const { simulator, out, stop, exited } = await run("--port=0", "--replicas=2");
+  expect(simulator?.state().replicas.map(({ name }) => name)).toEqual(["a", "b"]);
+  expect(out).toContain(`replica    ${simulator?.url}/r/b`);
+  stop?.();
+  await exited;
+  const named = await run("--port=0", "--replicas", "left, right:0");
+  expect(named.simulator?.state().replicas.map(({ name }) => name)).toEqual(["left", "right"]);
+  expect(named.simulator?.portOf("right")).not.toBe(named.simulator?.port);
+  named.stop?.();
+  await named.exited;
+});
+
 test("--help names every option and every fault", async () => {
   const { out, code } = await run("--help");
   expect(code).toBe(0);
@@ -151,6 +164,9 @@ describe("what is wrong is said, with what to write", () => {
     [["--fault", "504"], /faults\[0\]\.action: got "504"; allowed is one of .*Write for example "504_html"/],
     [["--scenario", "bsy-evening"], /scenario: got "bsy-evening"; .*Write for example "busy-evening"/],
     [["--personality", "opnai"], /--personality: got "opnai"; .*Write for example "openai"/],
+    [["--replicas", "99"], /--replicas: got 99; write a number from 1 to 26/],
+    [["--replicas", "a,b c"], /--replicas: got "b c"; .* for example --replicas a,b:4142/],
+    [["--replicas", "2", "--scenario", "flap"], /flap needs the replicas a, b, c, and there are a, b\./],
     [["--scenario", "./nope.json"], /cannot read \.\/nope\.json/],
     [["--scenario", noJson], /broken\.json is not JSON/],
     [["--scenario", noScenario], /wrong\.json\.name: got undefined/],

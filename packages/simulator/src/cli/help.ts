@@ -19,6 +19,7 @@ Usage: npx @breakwater/simulator [options]
                           name;param=value;p=probability, for example '503;p=0.3' or 'stall_after;tokens=5..40;p=0.02'
   --slots <number>        answers computed at once (default 64)
   --queue <number>        requests that may wait for a slot (default 256)
+  --replicas <n|names>    several machines: 3, or a,b:4142 where b has a port of its own; each is at /r/<name> too
   --concurrency <number>  requests in flight per model before the account gets 429 (default 2500)
   --balance <dollars>     what the account has; at 0 it gets 402 (default 1000)
   --personality <host>    ${personalities.join(", ")}: whose bytes to send (default deepseek)

@@ -38,12 +38,14 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<Si
   return simulator;
 }
 
-function greeting({ url, key, state }: Simulator, { scenario }: SimulatorOptions): string {
-  const { seed, timeScale, personality } = state();
+function greeting(simulator: Simulator, { scenario }: SimulatorOptions): string {
+  const { url, key, replicaUrl, state } = simulator;
+  const { seed, timeScale, personality, replicas } = state();
   const played = typeof scenario === "string" ? loadScenario(scenario) : scenario;
   const lines = [
     ["url", `${url} (the base URL of your client)`],
     ["page", `${url}/__sim (slots, queue, faults and attempts as they happen)`],
+    ...(replicas.length < 2 ? [] : replicas.map(({ name }) => ["replica", replicaUrl(name)])),
     ["key", key],
     ["plays", `${personality}, seed ${seed}, time scale ${timeScale}`],
     ...(played === undefined

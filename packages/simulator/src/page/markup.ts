@@ -26,8 +26,11 @@ function faultOptions(): string {
       const entries = faults
         .filter((fault) => fault.phase === phase && fault.name !== "none")
         .map(({ name, summary, params }) => {
-          const suggested = params.map((param) => `${param.name}=${String(param.default ?? "")}`).join(";");
-          return option(name, summary, "503", ` data-params="${escaped(suggested)}"`);
+          const [first] = params;
+          const suggested =
+            first === undefined ? "none" : `${first.name}=${String(first.default ?? "")} (may be left out)`;
+          const about = summary.replaceAll("`", "");
+          return option(name, about, "503", ` data-params="${escaped(suggested)}"`);
         });
       return `<optgroup label="${title}">${entries.join("")}</optgroup>`;
     })

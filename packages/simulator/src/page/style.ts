@@ -28,7 +28,8 @@ main { display: grid; grid-template: "charts charts" auto "machines side" auto "
 section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; }
 .charts { grid-area: charts; display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 14px; }
 .machines-card { grid-area: machines; }
-.attempts-card { grid-area: attempts; min-width: 0; }
+.attempts-card { grid-area: attempts; min-width: 0; align-self: start; }
+#totals { font-size: 13px; }
 .side { grid-area: side; display: grid; gap: 14px; align-content: start; min-width: 0; }
 .badge { display: inline-block; border-radius: 999px; padding: 1px 9px; font-size: 12px; font-weight: 600; white-space: nowrap; background: var(--tint-quiet); color: var(--quiet); }
 .badge.good { background: var(--tint-good); color: var(--good); }
@@ -74,7 +75,7 @@ tr:last-child > td { border-bottom: 0; }
 td.number, th.number { text-align: right; }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 td.cell-fault { font-family: ui-monospace, monospace; font-size: 12px; }
-td.cell-request .soft { font-size: 12px; }
+td.cell-request .soft { font-size: 12px; white-space: nowrap; }
 td.cell-tokens, td.cell-first, td.cell-took, th.cell-tokens, th.cell-first, th.cell-took { text-align: right; white-space: nowrap; }
 td.cell-time, td.cell-status { white-space: nowrap; }
 td .soft { display: block; }
@@ -92,15 +93,15 @@ code { font-family: ui-monospace, monospace; font-size: 12px; overflow-wrap: any
   section { padding: 12px; }
   .charts { grid-template-columns: minmax(0, 1fr); }
   .charts .chart { height: 28px; margin-top: 0; }
-  #attempts tr { display: grid; grid-template-columns: minmax(0, 1fr) auto auto; gap: 2px 10px; padding: 8px 0; border-bottom: 1px solid var(--line); }
+  #attempts tr { display: grid; grid-template-columns: minmax(0, 1fr) 84px 104px; gap: 2px 8px; padding: 8px 0; border-bottom: 1px solid var(--line); }
   #attempts td { border: 0; padding: 0; }
   #attempts-head { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   #attempts .cell-time { order: 1; color: var(--soft); }
   #attempts .cell-status { order: 2; }
-  #attempts .cell-outcome { order: 3; min-width: 84px; text-align: right; }
+  #attempts .cell-outcome { order: 3; text-align: right; }
   #attempts .cell-request { order: 4; }
   #attempts .cell-request .soft { display: none; }
-  #attempts .cell-tokens { order: 5; color: var(--soft); }
+  #attempts .cell-tokens { order: 5; color: var(--soft); text-align: left; }
   #attempts .cell-tokens::after { content: " tokens"; }
   #attempts .cell-took { order: 6; }
   #attempts .cell-fault { order: 7; grid-column: span 3; color: var(--soft); }

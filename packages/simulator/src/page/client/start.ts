@@ -108,13 +108,16 @@ export function startPage(browser: Browser, parts: PageParts): void {
 
   function showTotals({ totals, open }: SimulatorState): void {
     const { completed, faulted, rejected, client_closed, queue_timeout } = totals.outcomes;
+    const counted = [
+      [completed, "completed"],
+      [faulted, "faulted"],
+      [rejected, "refused"],
+      [client_closed, "left"],
+      [queue_timeout, "queue timeouts"],
+    ] as const;
     const figures = [
       `${format.count(open)} open`,
-      `${format.count(completed)} completed`,
-      `${format.count(faulted)} faulted`,
-      `${format.count(rejected)} refused`,
-      `${format.count(client_closed)} left`,
-      `${format.count(queue_timeout)} queue timeouts`,
+      ...counted.filter(([count]) => count > 0).map(([count, word]) => `${format.count(count)} ${word}`),
       `${format.dollars(totals.billedUsd)} billed`,
     ];
     dom.write(dom.get("totals"), figures.join(" · "));
