@@ -20,7 +20,7 @@ export default class CountReporter {
         counts[state === "pending" ? "skipped" : state] += 1;
       }
     }
-    const file = join(this.#root, ".results", "counts.json");
+    const file = join(this.#root, ".results", `${process.env.BREAKWATER_COUNTS ?? "counts"}.json`);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, `${JSON.stringify(counts)}\n`);
   }

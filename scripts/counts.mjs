@@ -10,23 +10,29 @@ function folders() {
   return [
     ...inside("packages"),
     ...inside("examples"),
-    ...["demo", "benchmarks", "test"].map((f) => join(root, f)),
+    ...["demo", "benchmarks", "compat", "test"].map((f) => join(root, f)),
   ];
 }
 
-const countsFile = (folder) => join(folder, ".results", "counts.json");
+/** One file for each run of a package's tests: some run on two lines of Node. */
+function countsFiles(folder) {
+  const results = join(folder, ".results");
+  if (!existsSync(results)) return [];
+  return readdirSync(results)
+    .filter((file) => /^counts.*\.json$/.test(file))
+    .map((file) => join(results, file));
+}
 
 /** Forgets earlier runs; turbo brings back the files of those results that still hold. */
 export function clearCounts() {
-  for (const folder of folders()) rmSync(countsFile(folder), { force: true });
+  for (const file of folders().flatMap(countsFiles)) rmSync(file, { force: true });
 }
 
 /** `N passed, N failed`, and `, N skipped` where some were. */
 export function countsLine() {
   const sum = { passed: 0, failed: 0, skipped: 0 };
-  for (const folder of folders()) {
-    if (!existsSync(countsFile(folder))) continue;
-    const counts = JSON.parse(readFileSync(countsFile(folder), "utf8"));
+  for (const file of folders().flatMap(countsFiles)) {
+    const counts = JSON.parse(readFileSync(file, "utf8"));
     for (const key of Object.keys(sum)) sum[key] += counts[key];
   }
   const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : "";

@@ -107,7 +107,7 @@ const TASKS = {
 
   check() {
     const repository = ["//#format:check", "//#lint", "//#knip", "//#changeset:check"];
-    turboWithCounts([...repository, "typecheck", "test", "build", "pack:check", "packed"]);
+    turboWithCounts([...repository, "typecheck", "test", "test:newer", "build", "pack:check", "packed"]);
   },
 
   demo() {
