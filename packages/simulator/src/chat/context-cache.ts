@@ -1,6 +1,10 @@
 import { checkFields, checkNumber } from "../checks.ts";
 
-/** How the host remembers the beginnings of prompts. */
+/**
+ * How the host remembers the beginnings of prompts: each machine, account, user and model by itself. What a request
+ * finds depends on who asked before it, so it is the one thing in an answer (its usage) that follows the order of
+ * arrival, and only for prompts of 64 tokens and more.
+ */
 export interface ContextCacheOptions {
   /** How long a block that was read needs until it can be hit, in simulated milliseconds. @default 2000 */
   buildMs?: number;
