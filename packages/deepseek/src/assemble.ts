@@ -1,6 +1,7 @@
 import type { Assembly } from "@breakwater/core";
 
 import { isRecord } from "./error-body.ts";
+import { assembleFim, isFimAnswer } from "./fim.ts";
 import type { ChatChunk, ChatCompletion } from "./types.ts";
 
 /**
@@ -28,6 +29,23 @@ interface Draft {
 
 /** What a piece costs beside its text: a length in a run. */
 const PIECE_BYTES = 16;
+
+/** Puts a streamed answer together, whichever kind its first chunk says that it is. */
+export function assembleAnswer(): Assembly<ChatCompletion, ChatChunk> {
+  let inner: Assembly<ChatCompletion, ChatChunk> | undefined;
+  return {
+    get bytes() {
+      return inner?.bytes ?? 0;
+    },
+    add(chunk) {
+      inner ??= isFimAnswer(chunk)
+        ? (assembleFim() as Assembly<unknown, never> as Assembly<ChatCompletion, ChatChunk>)
+        : assembleChat();
+      inner.add(chunk);
+    },
+    finish: () => (inner ?? assembleChat()).finish(),
+  };
+}
 
 /**
  * Puts a streamed chat together to what the same request would have brought as JSON: the same members in the same

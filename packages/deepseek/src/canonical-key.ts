@@ -3,7 +3,7 @@ import type { HostProfile } from "./hosts.ts";
 import type { ChatRequest } from "./types.ts";
 
 /** Changed when the same key would mean another answer: entries of before are not found again. */
-const VERSION = "chat/1";
+const VERSION = "1";
 
 /** What does not change the answer: the shape in which it comes, and who asks. */
 const LEFT_OUT: ReadonlySet<string> = new Set(["stream", "stream_options", "user_id"]);

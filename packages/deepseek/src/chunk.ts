@@ -18,8 +18,8 @@ export function factsOf(chunk: Readonly<Record<string, unknown>>): ChunkFacts {
   const choices = Array.isArray(chunk["choices"]) ? (chunk["choices"] as readonly unknown[]) : [];
   for (const choice of choices) {
     if (!isRecord(choice)) continue;
-    const { delta, finish_reason: reason, index } = choice;
-    progress = progressOf(delta) ?? progress;
+    const { finish_reason: reason, index } = choice;
+    progress = progressOf(partOf(choice)) ?? progress;
     if (typeof reason === "string" && reason !== "")
       finished.push([typeof index === "number" ? index : 0, reason]);
   }
@@ -30,6 +30,12 @@ export function factsOf(chunk: Readonly<Record<string, unknown>>): ChunkFacts {
     usage: usageOf(chunk["usage"]),
     model: typeof model === "string" ? model : undefined,
   };
+}
+
+/** Where the text of a choice stands: in a chunk, in a whole answer, and in a text that was filled in. */
+export function partOf(choice: object): unknown {
+  const { delta, message, text } = choice as { readonly [name: string]: unknown };
+  return delta ?? message ?? { content: text };
 }
 
 /** What a delta, or a whole message, brings forward. */

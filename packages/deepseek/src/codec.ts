@@ -1,8 +1,8 @@
 import type { Codec } from "@breakwater/core";
 
 import { includesUsage } from "./as-stream.ts";
-import { assembleChat, type Run } from "./assemble.ts";
-import { progressOf } from "./chunk.ts";
+import { assembleAnswer } from "./assemble.ts";
+import { partOf, progressOf } from "./chunk.ts";
 import { piecesOf } from "./pieces.ts";
 import { copyOf, rawOf } from "./raw.ts";
 import type { ChatAnswer, ChatChunk, ChatCompletion, ChatRequest } from "./types.ts";
@@ -15,15 +15,14 @@ export const codec: Codec<ChatAnswer, ChatRequest> = {
   /** Only what was finished and holds something: an answer that max_tokens cut is nobody else's answer. */
   storable(value) {
     const { choices } = wholeOf(value);
-    const filled = choices.some(({ message }) => progressOf(message) !== undefined);
+    const filled = choices.some((choice) => progressOf(partOf(choice)) !== undefined);
     return filled && choices.every(({ finish_reason: reason }) => KEPT.has(reason));
   },
   copy: (value) => ("choices" in value ? copyOf(value) : value.map((chunk) => copyOf(chunk))),
   shapes: {
     streams: (request) => request.stream === true,
-    assemble: assembleChat,
-    pieces: (whole, cuts, request) =>
-      piecesOf(whole, cuts as readonly Run[] | undefined, includesUsage(request)),
+    assemble: assembleAnswer,
+    pieces: (whole, cuts, request) => piecesOf(whole, cuts, includesUsage(request)),
   },
 };
 
@@ -33,7 +32,7 @@ function partsOf(value: ChatCompletion | readonly ChatChunk[]): readonly (ChatCh
 
 function wholeOf(value: ChatCompletion | readonly ChatChunk[]): ChatCompletion {
   if ("choices" in value) return value;
-  const assembly = assembleChat();
+  const assembly = assembleAnswer();
   for (const chunk of value) assembly.add(chunk);
   return assembly.finish().whole;
 }

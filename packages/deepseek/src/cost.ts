@@ -1,18 +1,28 @@
 import type { Usage } from "@breakwater/core";
 
+import { type FimRequest, isFim } from "./fim.ts";
 import type { ChatRequest } from "./types.ts";
 
 /** DeepSeek's published rule of thumb. */
 const PER_CHARACTER = 0.3;
 const PER_CJK_CHARACTER = 0.6;
 
+/** DeepSeek fills in no more than this. */
+const FIM_TOKENS = 4_096;
+
 /**
  * Tokens that a request may use at most, to be reserved before it is sent: an estimate of the prompt, and `max_tokens`
  * or what DeepSeek takes when it is not given.
  */
-export function costOf(request: ChatRequest): Usage {
-  const promptTokens = Math.ceil(tokensIn(request.messages) + tokensIn(request.tools ?? []));
-  const completionTokens = request.max_tokens ?? defaultMaxTokens(request);
+export function costOf(request: ChatRequest | FimRequest): Usage {
+  if (isFim(request))
+    return usageOf(tokensIn([request.prompt, request.suffix]), request.max_tokens ?? FIM_TOKENS);
+  const prompt = tokensIn(request.messages) + tokensIn(request.tools ?? []);
+  return usageOf(prompt, request.max_tokens ?? defaultMaxTokens(request));
+}
+
+function usageOf(prompt: number, completionTokens: number): Usage {
+  const promptTokens = Math.ceil(prompt);
   return { promptTokens, completionTokens, totalTokens: promptTokens + completionTokens, estimated: true };
 }
 

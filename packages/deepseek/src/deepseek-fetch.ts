@@ -14,7 +14,7 @@ import { type Accounts, faceOf } from "./accounts/index.ts";
 import { DEFAULT_RULES } from "./accounts/options.ts";
 import type { Asker } from "./accounts/probe.ts";
 import { ERROR_MODES, type ErrorMode } from "./error-mode.ts";
-import { type FetchRequest, isChat, withoutHopHeaders } from "./fetch-request.ts";
+import { baseOf, type FetchRequest, isCompletion, withoutHopHeaders } from "./fetch-request.ts";
 import { createFetch, type FetchClients, type Managing } from "./fetch.ts";
 import { type HostProfile, hosts } from "./hosts.ts";
 import { wireAround, wireOf } from "./raw.ts";
@@ -148,8 +148,7 @@ export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch
 
   function clientsFor(request: FetchRequest): FetchClients {
     const { headers, url } = request;
-    const path = isChat(request) ? url.pathname.replace(/\/chat\/completions\/?$/, "") : "";
-    const baseURL = url.origin + path;
+    const baseURL = isCompletion(request) ? baseOf(request) : url.origin;
     // The key tells accounts apart, and stays in here.
     const credentials = keyIn(headers);
     const owner = credentials === undefined ? undefined : account?.(credentials);

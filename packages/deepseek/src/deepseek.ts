@@ -18,6 +18,7 @@ import { asStream } from "./as-stream.ts";
 import { ERROR_MODES, type ErrorMode } from "./error-mode.ts";
 import { type FetchRequest, withoutCredentials } from "./fetch-request.ts";
 import { createFetch } from "./fetch.ts";
+import { createFim, type Fim } from "./fim-client.ts";
 import { createHandler, type HandlerOptions } from "./http/handler.ts";
 import { lazyStream } from "./lazy-stream.ts";
 import { wireAround } from "./raw.ts";
@@ -57,6 +58,8 @@ export interface DeepSeek extends Managed {
    * asks nothing. Errors come out of the loop; leaving the loop cancels the call. Can be read once.
    */
   stream(request: ChatRequest, options?: CallOptions): AsyncIterableIterator<ChatChunk>;
+  /** Fills in what stands between two texts ("fill in the middle"), where the host can. No model thinks about it. */
+  readonly fim: Fim;
   /**
    * A `fetch` for SDKs that asks this host with this key, whatever the SDK was given: `new OpenAI({ apiKey: "-",
    * baseURL: "https://api.deepseek.com", fetch: deepseek.fetch, maxRetries: 0 })`.
@@ -129,6 +132,7 @@ export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
         const streamed = inPieces(request);
         return asStream(unwrap(await client.outcome(streamed, { ...callOptions, signal })), streamed);
       }, callOptions.signal),
+    fim: createFim(client),
     fetch: createFetch(() => ({ chat: client, other }), errorMode, runtime),
     handler: (handlerOptions) => createHandler(client, modelsOf(config), runtime, handlerOptions),
     models: () => modelsOf(config),

@@ -20,8 +20,20 @@ export function readFetchArgs(...args: Parameters<typeof fetch>): FetchRequest {
   };
 }
 
-export function isChat({ method, url }: FetchRequest): boolean {
-  return method === "POST" && /\/chat\/completions\/?$/.test(url.pathname);
+/** What the policies for completions are for: chats, and texts to be filled in, which are asked for below `/beta`. */
+const COMPLETIONS = /\/chat\/completions\/?$|(?<=\/beta)\/completions\/?$/;
+
+export function isCompletion({ method, url }: FetchRequest): boolean {
+  return method === "POST" && COMPLETIONS.test(url.pathname);
+}
+
+export function isFimPath({ url }: FetchRequest): boolean {
+  return !/\/chat\/completions\/?$/.test(url.pathname);
+}
+
+/** The base URL that a request for a completion was made from. */
+export function baseOf({ url }: FetchRequest): string {
+  return url.origin + url.pathname.replace(COMPLETIONS, "");
 }
 
 /** The body as text. Of the kinds of body that fetch takes, SDKs use the first one. */

@@ -10,11 +10,11 @@ import {
 
 import { asStream } from "./as-stream.ts";
 import { type ErrorMode, isThrown, thrownBySelf } from "./error-mode.ts";
-import { bodyText, type FetchRequest, isChat, readFetchArgs } from "./fetch-request.ts";
+import { bodyText, type FetchRequest, isCompletion, isFimPath, readFetchArgs } from "./fetch-request.ts";
 import { errorResponse, metaHeaders, SSE_HEADERS } from "./http/respond.ts";
 import { sseBody } from "./http/sse-body.ts";
 import { errorEvent } from "./http/told.ts";
-import { parseChat } from "./parse-chat.ts";
+import { parseChat, parseFim } from "./parse-chat.ts";
 import { rawOf, rememberWire } from "./raw.ts";
 import { responseOf } from "./status-upstream.ts";
 import type { Fetch } from "./transport.ts";
@@ -44,16 +44,16 @@ export function createFetch(
     const request = readFetchArgs(...args);
     const { chat, other } = clientsFor(request);
     const throws = isThrown(errorMode, request.headers);
-    if (!isChat(request)) return passThrough(other, request, throws);
+    if (!isCompletion(request)) return passThrough(other, request, throws);
     const body = await bodyText(request);
-    const parsed = parseChat(body);
+    const parsed = isFimPath(request) ? parseFim(body) : parseChat(body);
     if (parsed === undefined) {
       const [input, init] = request.args;
       return passThrough(other, { ...request, args: [input, { ...init, body }] }, throws);
     }
     rememberWire(parsed, { body, url: request.url.href, headers: request.headers });
     const outcome = await chat.outcome(parsed, { signal: request.signal });
-    return respond(outcome, parsed.stream === true, throws, runtime);
+    return respond(outcome, parsed, throws, runtime);
   };
 }
 
@@ -75,7 +75,7 @@ async function passThrough(
 
 function respond(
   outcome: Outcome<ChatAnswer>,
-  streaming: boolean,
+  request: ChatRequest,
   throws: boolean,
   runtime: Runtime,
 ): Response {
@@ -83,11 +83,11 @@ function respond(
   if (outcome.status !== "answered") return refuse(outcome, throws);
   const { end, meta, value } = outcome;
   const headers = metaHeaders(meta, "owner");
-  if (!streaming && !isStream(value)) {
+  if (request.stream !== true && !isStream(value)) {
     return new Response(rawOf(value), { headers: { ...headers, "content-type": "application/json" } });
   }
   const body = sseBody(
-    { chunks: asStream(value), end },
+    { chunks: asStream(value, request), end },
     {
       runtime,
       // An abort breaks the body off, as it does with any fetch; a failure is told in band.

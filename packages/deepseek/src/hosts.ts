@@ -50,6 +50,11 @@ export interface HostProfile {
    * `resume()` is not possible.
    */
   readonly prefix?: string;
+  /**
+   * Where texts are filled in (FIM): a URL, or a path behind the base URL in the place of its `/v1`; `/completions` is
+   * appended. Absent: it cannot.
+   */
+  readonly fim?: string;
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -64,6 +69,7 @@ export const hosts: Readonly<Record<HostName, HostProfile>> = {
     models: { "deepseek-flash": "deepseek-flash", "deepseek-v4-pro": "deepseek-v4-pro" },
     earlyHeaders: true,
     prefix: "/beta",
+    fim: "/beta",
     balance: "/user/balance",
   },
   siliconflow: {

@@ -9,6 +9,8 @@ export {
   type DeepSeekFetchOptions,
   type FetchTarget,
 } from "./deepseek-fetch.ts";
+export type { FimChunk, FimCompletion, FimLogprobs, FimRequest } from "./fim.ts";
+export type { Fim } from "./fim-client.ts";
 export type { ErrorMode } from "./error-mode.ts";
 export type { Managing } from "./fetch.ts";
 export {

@@ -1,9 +1,10 @@
 import type { Call } from "@breakwater/core";
 
-import { assembleChat } from "./assemble.ts";
-import { hintOf, judgeFinish, progressOf, usageOf } from "./chunk.ts";
+import { assembleAnswer } from "./assemble.ts";
+import { hintOf, judgeFinish, partOf, progressOf, usageOf } from "./chunk.ts";
 import { brokenFailure, errorFailure, type Failure, type FailureContext } from "./classify.ts";
 import { embeddedFacts, isErrorBody, isRecord } from "./error-body.ts";
+import { isFimAnswer } from "./fim.ts";
 import { rememberRaw } from "./raw.ts";
 import { readText } from "./read-text.ts";
 import type { ChunkSource } from "./stream-source.ts";
@@ -59,7 +60,7 @@ export async function readStreamedAnswer(
   { maxAnswerBytes }: Pick<JsonRules, "maxAnswerBytes">,
   context: FailureContext,
 ): Promise<ChatCompletion | Failure> {
-  const assembly = assembleChat();
+  const assembly = assembleAnswer();
   for (;;) {
     const step = await source.next();
     if (step.done === true) break;
@@ -93,9 +94,9 @@ function judge(text: string, call: Call<unknown>, context: FailureContext): Chat
   for (const choice of choices as readonly unknown[]) {
     if (!isRecord(choice))
       return brokenFailure("MALFORMED_RESPONSE", spent, { detail: "a choice that is none" });
-    const { finish_reason: reason, message } = choice;
+    const { finish_reason: reason } = choice;
     const why = typeof reason === "string" && reason !== "" ? reason : "stop";
-    const judged = judgeFinish(why, progressOf(message) !== undefined);
+    const judged = judgeFinish(why, isFimAnswer(body) || progressOf(partOf(choice)) !== undefined);
     if (judged === "interrupted") return brokenFailure("UPSTREAM_INTERRUPTED", spent, { detail: why });
     if (judged === "empty") return brokenFailure("EMPTY_RESPONSE", spent);
     const hint = hintOf(judged, why);

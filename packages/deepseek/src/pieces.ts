@@ -1,18 +1,27 @@
 import type { Run } from "./assemble.ts";
 import { isRecord } from "./error-body.ts";
+import { type FimCompletion, fimPieces, isFimAnswer } from "./fim.ts";
+import { lengthsOf, pieceOf } from "./text-pieces.ts";
 import type { ChatChunk, ChatCompletion } from "./types.ts";
 
 type Members = Record<string, unknown>;
 type Choice = ChatCompletion["choices"][number] & Members;
 
-/** How long the pieces are of an answer that came whole. */
-const PIECE_LENGTH = 32;
-
 /**
  * Takes a whole answer apart to what DeepSeek would have streamed: a chunk with the role, the texts, a chunk with the
- * reason and the usage. `runs`: in the pieces in which it came, if it came as a stream.
+ * reason and the usage. `cuts`: in the pieces in which it came, if it came as a stream.
  */
-export function* piecesOf(
+export function piecesOf(whole: ChatCompletion, cuts: unknown, includeUsage: boolean): Iterable<ChatChunk> {
+  return isFimAnswer(whole)
+    ? (fimPieces(
+        whole as unknown as FimCompletion,
+        cuts,
+        includeUsage,
+      ) as Iterable<unknown> as Iterable<ChatChunk>)
+    : chatPieces(whole, cuts as readonly Run[] | undefined, includeUsage);
+}
+
+function* chatPieces(
   whole: ChatCompletion,
   runs: readonly Run[] | undefined,
   includeUsage: boolean,
@@ -54,10 +63,8 @@ function takeApart({ index, message, logprobs, finish_reason, ...rest }: Choice)
 
   function take<T extends string | unknown[]>(name: string | number, from: T, length: number): T {
     const at = given.get(name) ?? 0;
-    let end = at + length;
-    if (typeof from === "string" && splitsPair(from, end)) end++;
-    given.set(name, end);
-    return from.slice(Math.min(at, end), end) as T;
+    given.set(name, at + length);
+    return (typeof from === "string" ? pieceOf(from, at, at + length) : from.slice(at, at + length)) as T;
   }
 
   function logprobsOf(field: string | number, count: number): unknown {
@@ -142,28 +149,17 @@ function runsOf({ index: choice, message }: ChatCompletion["choices"][number]): 
   const texts = Object.entries(message).filter(([name, text]) => name !== "role" && typeof text === "string");
   const runs: Run[] = texts
     .toSorted(([a], [b]) => Number(a === "content") - Number(b === "content"))
-    .map(([field, text]) => ({ choice, field, lengths: lengthsOf((text as string).length) }));
+    .map(([field, text]) => ({ choice, field, lengths: lengthsOf(text as string) }));
   for (const [place, tool] of (message.tool_calls ?? []).entries()) {
-    const lengths = [0, ...lengthsOf(tool.function.arguments.length)];
+    const lengths = [0, ...lengthsOf(tool.function.arguments)];
     runs.push({ choice, field: indexOf(tool, place), lengths });
   }
   return runs;
 }
 
-function lengthsOf(length: number): number[] {
-  return Array.from({ length: Math.ceil(length / PIECE_LENGTH) }, () => PIECE_LENGTH);
-}
-
 function indexOf(tool: object, place: number): number {
   const { index } = tool as { readonly index?: unknown };
   return typeof index === "number" ? index : place;
-}
-
-/** Whether a character outside of the basic plane lies across this border. */
-export function splitsPair(text: string, at: number): boolean {
-  const before = text.charCodeAt(at - 1);
-  const after = text.charCodeAt(at);
-  return before >= 0xd800 && before <= 0xdbff && after >= 0xdc00 && after <= 0xdfff;
 }
 
 function nulls(members: Members): Members {

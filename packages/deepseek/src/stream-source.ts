@@ -9,6 +9,7 @@ import {
   type FailureContext,
 } from "./classify.ts";
 import { embeddedFacts, isErrorBody, isRecord, parseLeniently } from "./error-body.ts";
+import { isFim } from "./fim.ts";
 import { rememberRaw } from "./raw.ts";
 import { isContinuation } from "./resume/continuation.ts";
 import { createSseReader } from "./sse.ts";
@@ -117,7 +118,7 @@ export function createChunkSource(
     } else if (events === 1) call.mark("started");
     for (const [index, reason] of facts.finished) {
       // A text that is to be continued may have been whole.
-      const judged = judgeFinish(reason, progress || isContinuation(request));
+      const judged = judgeFinish(reason, progress || isContinuation(request) || isFim(request));
       if (judged === "interrupted") return broken("UPSTREAM_INTERRUPTED", { detail: reason });
       if (judged === "empty") return broken("EMPTY_RESPONSE");
       finished.add(index);

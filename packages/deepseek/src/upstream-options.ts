@@ -90,6 +90,7 @@ export interface UpstreamConfig {
   readonly url: string;
   /** Where texts are continued, if that is known. */
   readonly prefixUrl: string | undefined;
+  readonly fimUrl: string | undefined;
   /** Undefined where the keys are known, or none is asked for. */
   readonly keyOf: KeyOf | undefined;
   /** Undefined for a host that asks for no key. */
@@ -133,7 +134,8 @@ export function readUpstreamOptions(
     ...keysOf(where, reader.raw("apiKey"), reader.raw("accounts"), host),
     asker: createAsker(profile, url, fetch),
     fetch,
-    prefixUrl: prefixUrlOf(where, given, profile.prefix),
+    prefixUrl: placeOf(where, given, profile.prefix, "/chat/completions"),
+    fimUrl: placeOf(where, given, profile.fim, "/completions"),
     headers,
     rules: {
       commitOn,
@@ -190,10 +192,11 @@ function baseOf(where: string, given: unknown): string {
   );
 }
 
-function prefixUrlOf(where: string, base: unknown, prefix: string | undefined): string | undefined {
-  if (prefix === undefined) return undefined;
+/** A host's place for something: a URL, or a path behind its base URL. */
+function placeOf(where: string, base: unknown, place: string | undefined, path: string): string | undefined {
+  if (place === undefined) return undefined;
   const plain = baseOf(where, base).replace(/\/(v1|beta)$/, "");
-  return `${baseOf(where, prefix.startsWith("/") ? plain + prefix : prefix)}/chat/completions`;
+  return `${baseOf(where, place.startsWith("/") ? plain + place : place)}${path}`;
 }
 
 function parseUrl(text: string): URL | undefined {

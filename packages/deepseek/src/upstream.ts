@@ -1,6 +1,7 @@
 import {
   answered,
   type Call,
+  ConfigError,
   failed,
   type MaybePromise,
   type Outcome,
@@ -20,6 +21,7 @@ import { brokenFailure, errorFailure, type Failure, type FailureContext } from "
 import { codec } from "./codec.ts";
 import { costOf } from "./cost.ts";
 import { embeddedFacts, isErrorBody, parseLeniently, readErrorBody } from "./error-body.ts";
+import { isFim } from "./fim.ts";
 import { readJsonAnswer, readStreamedAnswer } from "./json-answer.ts";
 import { rememberErrorAnswer, wireOf } from "./raw.ts";
 import { readText } from "./read-text.ts";
@@ -219,7 +221,13 @@ function refuse(call: Call<unknown>, refusal: Refusal): Outcome<never> {
 }
 
 /** @internal */
-export function urlFor(request: ChatRequest, { prefixUrl, url }: UpstreamConfig): string {
+export function urlFor(request: ChatRequest, { fimUrl, prefixUrl, profile, url }: UpstreamConfig): string {
+  if (isFim(request)) {
+    if (fimUrl !== undefined) return fimUrl;
+    throw new ConfigError(
+      `fim: ${profile.name} is not known to fill in texts. If it does, say where: { host: { …, fim: "/beta" } }.`,
+    );
+  }
   return isContinuation(request) ? (prefixUrl ?? url) : url;
 }
 

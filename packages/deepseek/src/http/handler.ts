@@ -77,11 +77,11 @@ export function createHandler(
     if (parsed.stream !== true) return jsonResponse(await asked);
     const outcome = await orLate(asked);
     if (outcome === undefined) {
-      const feed = Promise.resolve(asked).then(feedOf);
+      const feed = Promise.resolve(asked).then((outcome) => feedOf(outcome, parsed));
       return sseResponse({}, feed, leave);
     }
     if (outcome.status !== "answered") return jsonResponse(outcome);
-    return sseResponse(metaHeaders(outcome.meta, "guest"), feedOf(outcome), leave);
+    return sseResponse(metaHeaders(outcome.meta, "guest"), feedOf(outcome, parsed), leave);
   }
 
   /** The outcome, or undefined when it is not there in time. */
@@ -141,10 +141,10 @@ function callOptions(request: Request, principal: Principal | undefined, signal:
   };
 }
 
-function feedOf(outcome: Outcome<ChatAnswer>): Feed {
+function feedOf(outcome: Outcome<ChatAnswer>, request: ChatRequest): Feed {
   switch (outcome.status) {
     case "answered":
-      return { chunks: asStream(outcome.value), end: outcome.end };
+      return { chunks: asStream(outcome.value, request), end: outcome.end };
     case "cancelled":
       return { event: errorEvent(outcome.reason, "guest") };
     default:

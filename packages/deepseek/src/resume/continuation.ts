@@ -1,3 +1,4 @@
+import { isFim } from "../fim.ts";
 import type { AssistantMessage, ChatMessage, ChatRequest } from "../types.ts";
 
 /** What the reader of an answer has been given of it. */
@@ -20,6 +21,7 @@ export function canContinue(request: ChatRequest & { readonly n?: unknown }): bo
   const { logprobs, messages, n, response_format: format, tools, tool_choice: choice } = request;
   return (
     request.stream === true &&
+    !isFim(request) &&
     (n === undefined || n === null || n === 1) &&
     (format === undefined || format === null || format.type === "text") &&
     logprobs !== true &&
@@ -37,7 +39,7 @@ function isOfTools(message: ChatMessage | null): boolean {
 
 /** Whether a request asks for the continuation of a text. */
 export function isContinuation(request: ChatRequest): boolean {
-  const last = request.messages.at(-1);
+  const last = isFim(request) ? undefined : request.messages.at(-1);
   return last?.role === "assistant" && last.prefix === true;
 }
 
