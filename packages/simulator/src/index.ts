@@ -8,6 +8,7 @@ export {
 } from "./simulator.ts";
 export type { SimulatorOptions } from "./options.ts";
 export type { SimulatorState } from "./engine.ts";
+export { startFastSimulator, type FastOptions, type FastSimulator } from "./fast/fast-simulator.ts";
 export { SimulatorConfigError } from "./checks.ts";
 
 export type { AccountChange, AccountOptions, AccountState } from "./accounts.ts";
