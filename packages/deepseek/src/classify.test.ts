@@ -175,3 +175,16 @@ test("what the host repeats of the key is taken out", async () => {
   expect(JSON.stringify(body)).not.toContain("0123456789");
   expect(JSON.stringify(failed.error)).not.toContain("0123456789");
 });
+
+test.each([
+  [CONCURRENCY, "balance"],
+  ["Your current concurrency is 26, which exceeds your concurrency limit of 25.", "concurrency"],
+  ["Rate limit reached for TPM", "tpm"],
+  ["Too many requests per minute", "rpm"],
+  ["Slow down", "upstream"],
+])("a 429 gives its reason: %s", async (message, reason) => {
+  const { next, outcome } = bench();
+  const asked = outcome();
+  (await next()).respond(429, openai(message));
+  expect(await asked).toMatchObject({ status: "failed", error: { code: "RATE_LIMIT", reason } });
+});
