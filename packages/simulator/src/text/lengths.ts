@@ -27,7 +27,7 @@ export interface GivenLength {
 
 const unsetLimit = { thinking: 64 * 1024, plain: 8 * 1024, longest: 128 * 1024 };
 /** What FIM may answer at most, and does when nothing is said. */
-export const fimLimit = 4 * 1024;
+export const fimLimit: number = 4 * 1024;
 /** Calls in one answer, at most. */
 const mostCalls = 16;
 
