@@ -27,8 +27,7 @@ function faultOptions(): string {
         .filter((fault) => fault.phase === phase && fault.name !== "none")
         .map(({ name, summary, params }) => {
           const [first] = params;
-          const suggested =
-            first === undefined ? "none" : `${first.name}=${String(first.default ?? "")} (may be left out)`;
+          const suggested = first === undefined ? "none" : `${first.name}=${String(first.default ?? "")}`;
           const about = summary.replaceAll("`", "");
           return option(name, about, "503", ` data-params="${escaped(suggested)}"`);
         });

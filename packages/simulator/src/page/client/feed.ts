@@ -4,7 +4,8 @@ import type { Browser } from "./browser.ts";
 
 /** What the feed tells the page. */
 export interface FeedListener {
-  onState(state: SimulatorState): void;
+  /** @param again the simulator began again, or it is the first state at all. */
+  onState(state: SimulatorState, again: boolean): void;
   /** Perhaps more than once. */
   onAttempt(attempt: Attempt): void;
   onConnection(connected: boolean): void;
@@ -24,7 +25,19 @@ export function startFeed(browser: Browser, listener: FeedListener): { refresh()
   const patience = 4;
   let streaming = false;
   let silentTurns = 0;
+  let lastMs = Infinity;
+  /** Time may have begun again: there was a reset, or a while without the stream. */
+  let mayBeNew = true;
   let asking = false;
+
+  function tell(state: SimulatorState): void {
+    const wentBack = state.nowMs < lastMs;
+    // Answers and events come over different connections: what overtook is newer.
+    if (wentBack && !mayBeNew) return;
+    lastMs = state.nowMs;
+    mayBeNew = !streaming;
+    listener.onState(state, wentBack);
+  }
 
   async function read(path: string): Promise<unknown> {
     const response = await browser.fetch(path);
@@ -36,7 +49,7 @@ export function startFeed(browser: Browser, listener: FeedListener): { refresh()
     if (asking) return;
     asking = true;
     try {
-      listener.onState((await read("/__sim/state")) as SimulatorState);
+      tell((await read("/__sim/state")) as SimulatorState);
       if (!streaming) {
         const attempts = (await read(`/__sim/requests?since=${listener.last()}`)) as readonly Attempt[];
         for (const attempt of attempts) listener.onAttempt(attempt);
@@ -59,13 +72,17 @@ export function startFeed(browser: Browser, listener: FeedListener): { refresh()
     // The browser connects again by itself; until then everything is asked for.
     events.addEventListener("error", () => {
       streaming = false;
+      mayBeNew = true;
     });
     events.addEventListener("state", ({ data }) => {
       silentTurns = 0;
-      listener.onState(JSON.parse(data) as SimulatorState);
+      tell(JSON.parse(data) as SimulatorState);
     });
     events.addEventListener("attempt", ({ data }) => listener.onAttempt(JSON.parse(data) as Attempt));
-    events.addEventListener("reset", () => void ask());
+    events.addEventListener("reset", () => {
+      mayBeNew = true;
+      void ask();
+    });
   }
 
   async function turn(): Promise<void> {

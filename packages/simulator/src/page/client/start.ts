@@ -84,9 +84,8 @@ export function startPage(browser: Browser, parts: PageParts): void {
     before = { nowMs, asked };
   }
 
-  /** A reset starts the log and the time again; what is on the page then is of another life. */
+  /** What was on the page before is of another life. */
   function startAgain(state: SimulatorState): void {
-    if (before !== undefined && state.nowMs >= before.nowMs) return;
     before = undefined;
     attempts.clear(Math.max(0, state.totals.attempts - rows));
     for (const { line } of rates) line.clear();
@@ -156,8 +155,8 @@ export function startPage(browser: Browser, parts: PageParts): void {
   const feed = parts.startFeed(browser, {
     last: () => attempts.last,
     onAttempt: (attempt) => attempts.add(attempt),
-    onState(state) {
-      startAgain(state);
+    onState(state, again) {
+      if (again) startAgain(state);
       sample(state);
       showScenario(state);
       showTotals(state);
