@@ -18,6 +18,7 @@ export {
   type MaybePromise,
   type Policy,
   type Shapes,
+  type Updatable,
   type Upstream,
   type UpstreamTraits,
 } from "./handler.ts";
