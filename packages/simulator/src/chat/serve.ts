@@ -49,6 +49,7 @@ export function serveCompletion(
     model: ok?.request.model ?? "",
     stream: streaming,
     ...(callId === undefined ? {} : { callId }),
+    ...breakwaterHeadersOf(call.headers),
     ...(retryCount === undefined ? {} : { retryCount }),
     bodySha256,
     promptTokens: ok?.promptTokens ?? 0,
