@@ -20,6 +20,8 @@ export interface Attempt {
   readonly stream: boolean;
   /** `x-breakwater-call-id`, which groups the attempts of one call. */
   readonly callId?: string;
+  /** All headers that begin with `x-breakwater-`, if there were any. */
+  readonly breakwaterHeaders?: Readonly<Record<string, string>>;
   /** `x-stainless-retry-count`: the official SDKs count their retries there. */
   readonly retryCount?: string;
   readonly bodySha256: string;

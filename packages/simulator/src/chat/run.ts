@@ -22,6 +22,7 @@ export interface Identification {
   readonly bodySha256: string;
   readonly tReceived: number;
   readonly callId?: string;
+  readonly breakwaterHeaders?: Readonly<Record<string, string>>;
   readonly retryCount?: string;
   account: string;
   keyTail: string;

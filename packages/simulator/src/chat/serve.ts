@@ -174,3 +174,16 @@ function pick(
     return undefined;
   return fault;
 }
+
+/** What a client tells of itself: its own headers, and of a flood of them or of a long one not all. */
+function breakwaterHeadersOf(
+  headers: IncomingCall["headers"],
+): Pick<Identification, "breakwaterHeaders"> | undefined {
+  const own = Object.entries(headers).filter(([name]) => name.startsWith("x-breakwater-"));
+  if (own.length === 0) return undefined;
+  return {
+    breakwaterHeaders: Object.fromEntries(
+      own.slice(0, 16).map(([name, value = ""]) => [name, value.slice(0, 256)]),
+    ),
+  };
+}

@@ -18,7 +18,8 @@ async function control(
 
 test("state and requests", async () => {
   await withSimulator({}, async (simulator) => {
-    await (await post(simulator, chat("a"), { "x-sim-id": "a", "x-stainless-retry-count": "1" })).text();
+    const told = { "x-stainless-retry-count": "1", "x-breakwater-call-id": "c1", "x-breakwater-hop": "2" };
+    await (await post(simulator, chat("a"), { "x-sim-id": "a", ...told })).text();
     await (await post(simulator, chat("b"), { "x-sim-id": "b" })).text();
     const state = (await control(simulator, "GET /state")).json as SimulatorState;
     expect(state).toMatchObject({
@@ -32,6 +33,12 @@ test("state and requests", async () => {
       [1, "a", "1"],
       [2, "b", undefined],
     ]);
+    expect(all[0]).toMatchObject({
+      callId: "c1",
+      breakwaterHeaders: { "x-breakwater-call-id": "c1", "x-breakwater-hop": "2" },
+      replica: "main",
+    });
+    expect(all[1]).not.toHaveProperty("breakwaterHeaders");
     expect((await control(simulator, "GET /requests?since=1")).json).toEqual([all[1]]);
     expect((await control(simulator, "GET /requests?scope=a")).json).toEqual([all[0]]);
     expect((await control(simulator, "GET /requests?since=x")).status).toBe(400);
