@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { chat, headersOf, withSimulator } from "../http.test-help.ts";
+import { chat, headersOf, readStream, withSimulator } from "../http.test-help.ts";
 import type { ChatMessage, ChatRequest, Simulator } from "../index.ts";
 import { expectedText } from "./answer.ts";
 
@@ -87,6 +87,33 @@ describe("over the wire", () => {
       };
       expect(head(content, 4) + answer.choices[0]?.message.content).toBe(content);
       expect(answer.usage.completion_tokens).toBe(6);
+    });
+  });
+
+  test("streams that break are resumed to the end, however often and wherever", async () => {
+    await withSimulator({ text: { unicode: true } }, async (simulator) => {
+      const asked = chat("Hello", "reasoning=20,content=30", { stream: true });
+      const delivered = { reasoning: "", content: "" };
+      for (let turn = 0; turn <= 14; turn++) {
+        const prefix = {
+          role: "assistant" as const,
+          prefix: true,
+          content: delivered.content,
+          reasoning_content: delivered.reasoning,
+        };
+        const fault = turn < 14 ? "truncate_clean;tokens=3" : "none";
+        const response = await simulator.fetch(`${simulator.url}/beta/chat/completions`, {
+          method: "POST",
+          headers: headersOf(simulator, { "x-sim-fault": fault }),
+          body: JSON.stringify({ ...asked, messages: [...asked.messages, prefix] }),
+        });
+        const got = readStream(await response.text());
+        expect(got.finish).toBe(turn < 14 ? null : "stop");
+        // The end of what came is lost on the way: the next turn begins in the middle of a word.
+        delivered.reasoning += got.content === "" ? got.reasoning.slice(0, -1) : got.reasoning;
+        delivered.content += got.content.slice(0, got.finish === null ? -1 : undefined);
+      }
+      expect(simulator.verifyText(asked, delivered)).toBe("complete");
     });
   });
 

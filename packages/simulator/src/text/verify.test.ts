@@ -15,6 +15,22 @@ const tokens = content.split(" ");
 
 const judge = (text: string): string => verifyText(request, text, options);
 
+test("a seed and a question have one answer for good: recorded evenings are compared with it", () => {
+  const question: ChatRequest = {
+    model: "deepseek-flash",
+    messages: [{ role: "user", content: "Hello" }],
+    metadata: { sim: "reasoning=4,content=6" },
+  };
+  expect(expectedText(question, { seed: 7 })).toMatchObject({
+    reasoning: "base eye mark half",
+    content: "metal card camp bold joy fifth",
+  });
+  expect(expectedText({ ...question, metadata: null })).toMatchObject({
+    reasoningTokens: 206,
+    contentTokens: 185,
+  });
+});
+
 test("the vocabulary has 256 different words", () => {
   expect(new Set(words).size).toBe(256);
 });
