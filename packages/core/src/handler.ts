@@ -72,10 +72,10 @@ export interface UpstreamTraits<Req, Res> {
 export type Complete<Res> = Res extends AsyncIterable<infer Item> ? readonly Item[] : Res;
 
 /** An answer that comes whole. */
-export type WholeOf<Res> = Exclude<Res, AsyncIterable<unknown>>;
+type WholeOf<Res> = Exclude<Res, AsyncIterable<unknown>>;
 
 /** What an answer that is streamed comes in. */
-export type ItemOf<Res> = Res extends AsyncIterable<infer I> ? I : never;
+type ItemOf<Res> = Res extends AsyncIterable<infer I> ? I : never;
 
 /** How answers are kept and given out again; see `cache`. */
 export interface Codec<Res, Req = Any> {

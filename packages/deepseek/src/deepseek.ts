@@ -58,7 +58,21 @@ export interface DeepSeek extends Managed {
    * asks nothing. Errors come out of the loop; leaving the loop cancels the call. Can be read once.
    */
   stream(request: ChatRequest, options?: CallOptions): AsyncIterableIterator<ChatChunk>;
-  /** Fills in what stands between two texts ("fill in the middle"), where the host can. No model thinks about it. */
+  /**
+   * Fills in what stands between two texts ("fill in the middle"), where the host can. No model thinks about it. It goes
+   * through the policies of the chats: callbacks in them see such requests too, which have a `prompt` and no `messages`.
+   *
+   * @throws ConfigError for a host whose profile says nothing of `fim`
+   *
+   * @example
+   * ```ts
+   * import { createDeepSeek } from "@breakwater/deepseek";
+   *
+   * const deepseek = createDeepSeek({ apiKey: process.env["DEEPSEEK_API_KEY"] });
+   * const { object } = await deepseek.fim({ prompt: "const sum = (a, b) => ", suffix: ";", max_tokens: 50 });
+   * object; // => "text_completion"
+   * ```
+   */
   readonly fim: Fim;
   /**
    * A `fetch` for SDKs that asks this host with this key, whatever the SDK was given: `new OpenAI({ apiKey: "-",

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { createTestClock, scriptedUpstream } from "../../../../testing/src/index.ts";
 import {
+  around,
   type BreakwaterEvent,
   bulkhead,
   cache,
@@ -403,6 +404,18 @@ describe("cache", () => {
       );
       expect(await get()).toBe("sorry");
       expect(await clock.until(get())).toBe(2);
+    });
+
+    it("what was continued after it broke off", async () => {
+      const continues = around("continues", {
+        name: "continues",
+        run(call, next) {
+          call.meta.resumed = 1;
+          return next(call.fork());
+        },
+      });
+      const { get } = setup((n) => n, {}, continues);
+      expect([await get(), await get()]).toEqual([1, 2]);
     });
   });
 

@@ -33,8 +33,8 @@ import type { CacheAsk, CacheEntry, CacheFound, CacheStore } from "./store.ts";
  * Gives an answer that was given before, to the same request of the same tenant, and lets calls that want the same at
  * the same time share one attempt.
  *
- * Only what was answered to its end is kept: not what failed, was refused, cancelled or covered by a fallback, and not
- * a stream whose reader left. `undefined` and other falsy answers are kept. Streams are given out as streams again; where
+ * Only what was answered to its end is kept: not what failed, was refused, cancelled, covered by a fallback or continued
+ * after it broke off, and not a stream whose reader left. `undefined` and other falsy answers are kept. Streams are given out as streams again; where
  * the upstream's codec knows both shapes of an answer (`Codec.shapes`), each caller is given the one that he asked for.
  * Answers are copied on their way in and out, since whoever reads one may change it: that costs time in proportion to
  * their size, so give large ones a `codec.copy`. What is not plain data (a Response, an instance of a class) is neither
@@ -240,8 +240,9 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
         keepBytes: Math.max(KEEP_BYTES, settings.now.maxEntryBytes),
         unattended: refreshes,
         onComplete(cargo) {
-          // What a fallback inside made up is no answer to the next one.
-          if (journey.keeps && detached.meta.degraded !== true)
+          // What a fallback inside made up, or what was put together of two answers, is none to the next one.
+          const { degraded, resumed } = detached.meta;
+          if (journey.keeps && degraded !== true && resumed === undefined)
             journey.kept = keep(detached, key, cargo) !== false;
         },
         onUncopyable: (error) => hintUncopyable(detached, error),
