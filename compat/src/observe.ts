@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import type { FaultAction } from "@breakwater/simulator";
 
+import { hastened } from "./hastened.ts";
 import { type RigOptions, startRig } from "./rig.ts";
 import type { Sdk } from "./sdks/sdk.ts";
 
@@ -15,8 +16,8 @@ export interface ObserveOptions {
   readonly maxRetries?: number;
   /** The SDK's own time limit in real ms, where it has one. */
   readonly timeoutMs?: number;
-  /** Breakwater's policies and time. */
-  readonly rig?: Pick<RigOptions, "policies" | "runtime" | "timeScale">;
+  /** Breakwater's, beside those that the rig has. */
+  readonly policies?: RigOptions["policies"];
   /** Simulated ms after which a request that is still open is said to hang. @default 15 minutes */
   readonly patienceMs?: number;
 }
@@ -43,9 +44,12 @@ export interface Observation {
  */
 export async function observe(sdk: Sdk, options: ObserveOptions): Promise<Observation> {
   const { fault, stream, direct = false, maxRetries = 0, timeoutMs, patienceMs = 15 * 60_000 } = options;
+  // Breakwater's clocks run as fast as the simulator, and not so fast that a machine's hiccup is a minute.
+  const timeScale = direct ? 0.001 : 0.01;
   const rig = await startRig({
-    timeScale: 0.001,
-    ...options.rig,
+    timeScale,
+    runtime: hastened(timeScale),
+    ...(options.policies !== undefined && { policies: options.policies }),
     faults: [{ action: fault }],
     through: sdk.through,
   });
