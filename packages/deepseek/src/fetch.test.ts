@@ -382,7 +382,7 @@ describe("by itself", () => {
 
     test("trying again by status, and giving the last response as it was", async () => {
       const { ask, clock, next, requests } = make();
-      const asked = ask("https://api.deepseek.com/beta/completions", post({ prompt: "x" }));
+      const asked = ask("https://api.deepseek.com/responses", post({ input: "x" }));
       for (let i = 0; i < 3; i++) (await clock.until(next())).respond(500, `try ${i}`);
       const response = await clock.until(asked);
       expect([response.status, await response.text()]).toEqual([500, "try 2"]);
