@@ -60,7 +60,7 @@ function modelOf(
 
 async function read(stream: ReadableStream<ModelPart>): Promise<string[]> {
   const types: string[] = [];
-  for await (const part of stream) types.push(part.type);
+  for await (const { type } of stream) types.push(type);
   return types;
 }
 
