@@ -27,7 +27,7 @@ export interface Exchange {
 }
 
 /** How an answer differs from what its request deserves. */
-export interface Alterations {
+interface Alterations {
   readonly asJson?: boolean | undefined;
   readonly wrongType?: boolean | undefined;
   readonly edit?: Edit | undefined;
