@@ -27,6 +27,9 @@ interface Draft {
   readonly logprobs: Members;
 }
 
+/** What of a choice is put together; of anything else in it the last one counts. */
+const PARTS: ReadonlySet<string> = new Set(["index", "delta", "logprobs"]);
+
 /** What a piece costs beside its text: a length in a run. */
 const PIECE_BYTES = 16;
 
@@ -59,18 +62,23 @@ export function assembleChat(): Assembly<ChatCompletion, ChatChunk> {
   let bytes = 0;
 
   function take(choice: Members): void {
-    const { index, delta, logprobs, ...rest } = choice;
+    const { index, delta, logprobs } = choice;
     const at = typeof index === "number" ? index : 0;
     let draft = drafts.get(at);
     if (draft === undefined)
       drafts.set(at, (draft = { members: {}, message: {}, tools: new Map(), logprobs: {} }));
-    takeMembers(draft.members, rest);
+    for (const name of namesOf(choice)) {
+      const value = choice[name];
+      if (PARTS.has(name)) continue;
+      if (value !== null || draft.members[name] === undefined) draft.members[name] = value;
+    }
     if (isRecord(logprobs)) {
       bytes += 2 * JSON.stringify(logprobs).length;
-      for (const [name, list] of membersOf(logprobs)) join(draft.logprobs, name, list);
+      for (const name of namesOf(logprobs)) join(draft.logprobs, name, logprobs[name]);
     }
     if (!isRecord(delta)) return;
-    for (const [name, value] of membersOf(delta)) {
+    for (const name of namesOf(delta)) {
+      const value = delta[name];
       if (name === "role") draft.message["role"] ??= value;
       else if (name === "tool_calls" && Array.isArray(value)) {
         for (const tool of value as readonly unknown[]) if (isRecord(tool)) takeTool(at, draft, tool);
@@ -89,11 +97,12 @@ export function assembleChat(): Assembly<ChatCompletion, ChatChunk> {
     const opens = draft === undefined;
     if (draft === undefined) tools.set(at, (draft = { index: at, function: {} }));
     // Its name and its id come once; hosts that say them again mean the same.
-    for (const [name, value] of membersOf(rest))
-      if (draft[name] === undefined || draft[name] === "") draft[name] = value;
-    const { arguments: args, ...named } = isRecord(called) ? called : {};
-    for (const [name, value] of membersOf(named))
-      if (draft.function[name] === undefined || draft.function[name] === "") draft.function[name] = value;
+    for (const name of namesOf(rest))
+      if (draft[name] === undefined || draft[name] === "") draft[name] = rest[name];
+    const { arguments: args, ...named }: Members = isRecord(called) ? called : {};
+    for (const name of namesOf(named))
+      if (draft.function[name] === undefined || draft.function[name] === "")
+        draft.function[name] = named[name];
     const text = typeof args === "string" ? args : "";
     join(draft.function, "arguments", text);
     if (opens || text !== "") record(choice, at, text.length, 0);
@@ -113,10 +122,12 @@ export function assembleChat(): Assembly<ChatCompletion, ChatChunk> {
       return bytes;
     },
     add(chunk) {
-      const { choices, object: _, ...rest } = chunk as ChatChunk & Members;
-      for (const [name, value] of membersOf(rest)) {
+      const { choices, ...rest }: Members = { ...chunk };
+      for (const name of namesOf(rest)) {
+        const value = rest[name];
         // The first chunk says whose answer it is, the last one what it cost.
-        if (value !== null && (name === "usage" || head[name] === undefined)) head[name] = value;
+        if (name !== "object" && value !== null && (name === "usage" || head[name] === undefined))
+          head[name] = value;
       }
       if (!Array.isArray(choices)) return;
       for (const choice of choices as readonly unknown[]) if (isRecord(choice)) take(choice);
@@ -175,6 +186,7 @@ function countOf(logprobs: unknown, field: string): number {
 /** Adds what came to what is there. */
 function join(to: Members, name: string, value: unknown): void {
   const before = to[name];
+  if (value === undefined) return;
   if (value === null) to[name] ??= null;
   else if (typeof value === "string" && typeof before === "string") to[name] = before + value;
   else if (!Array.isArray(value)) to[name] = value;
@@ -182,13 +194,10 @@ function join(to: Members, name: string, value: unknown): void {
   else to[name] = [...(value as unknown[])];
 }
 
-function takeMembers(to: Members, from: Members): void {
-  for (const [name, value] of membersOf(from)) if (value !== null || to[name] === undefined) to[name] = value;
-}
-
 /** A host's members; one that would become a prototype is none of an answer's. */
-function membersOf(from: Members): (readonly [string, unknown])[] {
-  return Object.entries(from).filter(([name, value]) => name !== "__proto__" && value !== undefined);
+function namesOf(from: Members): string[] {
+  const names = Object.keys(from);
+  return names.includes("__proto__") ? names.filter((name) => name !== "__proto__") : names;
 }
 
 function known(members: Members): Members {
