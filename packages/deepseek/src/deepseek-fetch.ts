@@ -85,7 +85,8 @@ export type DeepSeekFetch = Fetch &
  *
  * Chats, whole or streamed, get everything; other requests only what their status is good for. A failure comes back
  * as a response that tells the SDK not to retry on its own; one in the middle of a stream as an error event without
- * a [DONE], which SDKs throw. Set `maxRetries: 0` in the SDK to be sure.
+ * a [DONE], which SDKs throw. To the AI SDK, which passes on what is thrown, it is thrown: see `ErrorMode`. LangChain
+ * asks again whatever it is told: set its `maxRetries: 0`, which is never wrong in others either.
  *
  * @example
  * ```ts
