@@ -127,7 +127,8 @@ export async function startFastSimulator(options: FastOptions = {}): Promise<Fas
       if (error.code !== "EADDRINUSE") return reject(error);
       reject(new SimulatorConfigError(`port: ${port} is in use; write another one, or 0 for any free port`));
     });
-    server.listen(port, "127.0.0.1", resolve);
+    // Load generators connect all at once.
+    server.listen({ port, host: "127.0.0.1", backlog: 4096 }, resolve);
   });
   const { port: taken } = server.address() as AddressInfo;
 

@@ -33,7 +33,8 @@ export async function openHttpDoor(answer: Answering, wanted: number): Promise<D
         );
       };
       server.once("error", failed);
-      server.listen(port, "127.0.0.1", () => {
+      // Clients that connect all at once should not wait for their SYN to be sent again.
+      server.listen({ port, host: "127.0.0.1", backlog: 4096 }, () => {
         server.off("error", failed);
         ({ port } = server.address() as AddressInfo);
         resolve();
