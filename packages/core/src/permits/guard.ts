@@ -49,17 +49,21 @@ export function readPermitOptions<Req>(reader: OptionReader, kind: string): Perm
 
 /** Who says how many permits there are. */
 export interface Limits {
-  of(key: string): number;
+  of(key: string, call: Call<Any>): number;
   /** For `snapshot()`. */
   snapshot(): unknown;
   /** Somebody has a permit: whoever learns from how it goes may watch him. */
-  watch?(call: Call<Any>, key: string): void;
+  admitted?(call: Call<Any>, key: string): void;
+  /** Somebody waits for one. */
+  waits?(call: Call<Any>, key: string): void;
 }
 
 export interface PermitGuard<Req> {
   readonly policy: Policy<Req, Any>;
   /** There is more room than before: calls up who waits, of one key or of all. */
   readonly callUp: (key?: string) => void;
+  /** Whether anybody waits. */
+  readonly waiting: (key: string) => boolean;
 }
 
 /**
@@ -105,6 +109,7 @@ export function permitGuard<Req>(
 
   function join(call: Call<Req>, key: string): Promise<Refusal | undefined> {
     const waiting = lineOf(key);
+    limits.waits?.(call, key);
     return new Promise((resolve) => {
       const place = waiting.line.join({ call, wake: resolve }, call.priority === "batch" ? 1 : 0);
       const leave = (): void => {
@@ -147,7 +152,7 @@ export function permitGuard<Req>(
     },
     ask(call) {
       const key = keyOf(call);
-      return { kind: "permit", name, key, limit: limits.of(key) };
+      return { kind: "permit", name, key, limit: limits.of(key, call) };
     },
     judge(reply, call, { key }) {
       return reply.granted ? undefined : queueUp(call, key);
@@ -167,12 +172,13 @@ export function permitGuard<Req>(
           );
         else callUp(ask.key);
       }, settings.now.graceMs);
-      limits.watch?.(call, ask.key);
+      limits.admitted?.(call, ask.key);
     },
   });
 
   return {
     policy,
+    waiting: (key) => (lines.get(key)?.line.length ?? 0) > 0,
     callUp(key) {
       if (key !== undefined) callUp(key);
       else for (const each of lines.keys()) callUp(each);

@@ -123,6 +123,27 @@ describe("adaptive", () => {
     expect(clock.pending).toBe(0);
   });
 
+  it("grows although nothing succeeds: places may be held by streams that have stalled", async () => {
+    const { clock, script, limit, ask, changes } = limited({ maxWait: "1m" });
+    for (let i = 0; i < 3; i++) void ask.outcome(`stalled ${i}`);
+    const refused = ask.outcome("refused");
+    for (let i = 0; i < 3; i++) await script.next();
+    await clock.advance(10);
+    (await script.next()).fail(new Error("429"), { ...busy, limit: 4 });
+    await refused;
+    const waiting = ask("waiting");
+    await clock.advance(29_000);
+    expect(script.calls).toBe(4);
+    await clock.advance(1_000);
+    (await script.next()).answer("served");
+    expect(await waiting).toBe("served");
+    expect(changes()).toEqual([
+      [10, 3],
+      [3, 4],
+    ]);
+    expect(limit.snapshot?.()).toMatchObject({ queued: {} });
+  });
+
   it("a limit that update() raises calls up who waits", async () => {
     const { script, limit, ask } = limited({ concurrency: 1 });
     const first = ask("first");

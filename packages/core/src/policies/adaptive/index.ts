@@ -5,6 +5,7 @@ import { createKeyed } from "../../internal/keyed.ts";
 import { configure, readOptions } from "../../options.ts";
 import type { Ending } from "../../outcome.ts";
 import { permitGuard, type PermitOptions, readPermitOptions } from "../../permits/guard.ts";
+import type { CancelTimer } from "../../runtime.ts";
 import { createLimit, type Limit } from "./limit.ts";
 
 export interface AdaptiveOptions<Req = Any> extends PermitOptions<Req> {
@@ -21,7 +22,8 @@ export interface AdaptiveOptions<Req = Any> extends PermitOptions<Req> {
 /**
  * A bulkhead whose limit follows the upstream. A 429 that names a limit sets it at once, to nine tenths of the number,
  * since others may use the account; one that names none cuts what is in flight by three tenths, once for each burst.
- * After `calm` it grows again, in steps that grow themselves, for as long as it is used and nothing is refused.
+ * After `calm` it grows again, a step a second, each larger than the last, for as long as all of it is used and nothing
+ * is refused.
  *
  * It learns from refusals (`fault: "overload"`, which a plain function reports by an error with `status: 429`), not
  * from latency: the time of an answer follows its length. Who waits is served as in `bulkhead`.
@@ -43,49 +45,74 @@ export function adaptive<Req = Any>(
   options: AdaptiveOptions<Req>,
 ): Updatable<AdaptiveOptions<Req>, Req, Any> {
   const settings = configure(options, read<Req>, ({ bounds }) => {
-    for (const [, limit] of limits.entries()) limit.configure(bounds);
+    for (const [, { limit }] of keys.entries()) limit.configure(bounds);
     permits.callUp();
   });
   const { name, maxKeys } = settings.now;
-  const limits = createKeyed<Limit>(
+  const keys = createKeyed<Key>(
     maxKeys,
-    () => createLimit(settings.now.bounds),
-    (limit) => limit.idle,
+    () => ({ limit: createLimit(settings.now.bounds), timer: undefined }),
+    ({ limit, timer }) => limit.idle && timer === undefined,
   );
 
-  function learn(call: Call<Any>, key: string, limit: Limit, ending: Ending): void {
-    const { dispatchedAt, endedAt } = ending;
-    const before = limit.value;
-    // Never sent: it says nothing of the upstream.
-    if (dispatchedAt !== undefined) {
-      if (ending.status === "answered") limit.succeed(endedAt);
-      else if (ending.status === "failed" && ending.fault === "overload")
-        limit.refuse(endedAt, dispatchedAt, ending.limit);
-    }
-    limit.end(); // after it was looked at: what was too much includes it
-    const { value } = limit;
-    if (value === before) return;
+  function change(call: Call<Any>, key: string, limit: Limit, how: () => void): void {
+    const from = limit.value;
+    how();
+    const to = limit.value;
+    if (to === from) return;
     const { events } = call.host;
-    if (events.listening)
-      events.emit({ type: "limit-change", policy: name, key, from: before, to: value, callId: call.id });
-    if (value > before) permits.callUp(key);
+    if (events.listening) events.emit({ type: "limit-change", policy: name, key, from, to, callId: call.id });
+    if (to > from) permits.callUp(key);
+  }
+
+  function learn(call: Call<Any>, key: string, { limit }: Key, ending: Ending): void {
+    const { dispatchedAt, endedAt, fault, limit: named, status } = ending;
+    // What was never sent says nothing of the upstream.
+    if (status === "failed" && fault === "overload" && dispatchedAt !== undefined)
+      change(call, key, limit, () => limit.refuse(endedAt, dispatchedAt, named));
+    limit.end(); // after it was looked at: what was too much includes it
+  }
+
+  /** Nothing may end for a long time that would call up who waits. One timer for each key. */
+  function stepUp(call: Call<Any>, key: string, state: Key): void {
+    const { limit } = state;
+    const { runtime } = call;
+    const at = limit.nextStepAt();
+    if (state.timer !== undefined || at === Infinity) return;
+    state.timer = runtime.setTimer(Math.max(0, at - runtime.now()), () => {
+      state.timer = undefined;
+      change(call, key, limit, () => limit.grow(runtime.now()));
+      if (permits.waiting(key)) stepUp(call, key, state);
+    });
   }
 
   const permits = permitGuard<Req>("adaptive", settings, {
-    of: (key) => limits.get(key).value,
+    of(key, call) {
+      const { limit } = keys.get(key);
+      if (limit.nextStepAt() <= call.runtime.now())
+        change(call, key, limit, () => limit.grow(call.runtime.now()));
+      return limit.value;
+    },
     snapshot() {
-      const known = [...limits.entries()].map(([key, { value }]) => [key, value] as const);
+      const known = [...keys.entries()].map(([key, { limit }]) => [key, limit.value] as const);
       // One number, where there is one limit.
       const only = known.length === 1 && known[0]?.[0] === "" ? known[0][1] : undefined;
       return only ?? (known.length === 0 ? settings.now.bounds.max : Object.fromEntries(known));
     },
-    watch(call, key) {
-      const limit = limits.get(key);
-      limit.begin();
-      call.defer((ending) => learn(call, key, limit, ending));
+    admitted(call, key) {
+      const state = keys.get(key);
+      state.limit.begin();
+      call.defer((ending) => learn(call, key, state, ending));
     },
+    waits: (call, key) => stepUp(call, key, keys.get(key)),
   });
   return Object.assign(permits.policy, { update: settings.update });
+}
+
+interface Key {
+  readonly limit: Limit;
+  /** Armed while somebody waits and a step is to come. */
+  timer: CancelTimer | undefined;
 }
 
 function read<Req>(options: AdaptiveOptions<Req>) {

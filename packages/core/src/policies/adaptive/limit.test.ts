@@ -45,24 +45,34 @@ describe("a limit that follows refusals", () => {
     expect(limit.value).toBe(14);
   });
 
-  it("grows in calm only, and only while it is used; each step is one larger than the last", () => {
-    const limit = busy(20);
+  it("grows in calm only, a step a second, each one larger, and only while all of it is used", () => {
+    const limit = busy(40);
     limit.refuse(0, -1, 10);
-    expect(limit.value).toBe(9);
-    const succeed = (times: number, now: number) => {
-      for (let i = 0; i < times; i++) limit.succeed(now);
-    };
-    succeed(100, 29_999);
-    expect(limit.value).toBe(9);
-    succeed(9, 30_000);
-    expect(limit.value).toBe(10);
-    succeed(10, 30_000);
-    expect(limit.value).toBe(12);
-    succeed(12, 30_000);
-    expect(limit.value).toBe(15);
-    for (let i = 0; i < 14; i++) limit.end();
-    succeed(100, 30_000);
-    expect(limit.value).toBe(15);
+    const steps = [29_999, 30_000, 30_999, 31_000, 32_000, 33_000].map((now) => {
+      limit.grow(now);
+      return limit.value;
+    });
+    expect(steps).toEqual([9, 10, 10, 12, 15, 19]);
+    for (let i = 0; i < 22; i++) limit.end();
+    limit.grow(40_000);
+    expect(limit.value).toBe(19);
+    limit.begin();
+    limit.grow(40_000);
+    expect(limit.value).toBe(24);
+    limit.refuse(40_100, 40_050, 20);
+    expect(limit.value).toBe(18);
+    expect(limit.nextStepAt()).toBe(70_100);
+  });
+
+  it("has no step to come at the top", () => {
+    const limit = busy(5, { max: 3 });
+    expect(limit.nextStepAt()).toBe(Infinity);
+    limit.refuse(0, -1, 2);
+    expect(limit.nextStepAt()).toBe(30_000);
+    limit.grow(30_000);
+    limit.grow(31_000);
+    expect(limit.value).toBe(3);
+    expect(limit.nextStepAt()).toBe(Infinity);
   });
 
   it("follows a bound that is changed only if it was never cut", () => {
@@ -77,9 +87,9 @@ describe("a limit that follows refusals", () => {
     expect(cut.value).toBe(30);
   });
 
-  it("stays a whole number within its bounds, whatever happens, and rises only by success", () => {
+  it("stays a whole number within its bounds, whatever happens, and rises only by its steps", () => {
     const step = fc.oneof(
-      fc.record({ kind: fc.constant("succeed"), after: fc.nat(40_000) }),
+      fc.record({ kind: fc.constant("grow"), after: fc.nat(40_000) }),
       fc.record({
         kind: fc.constant("refuse"),
         after: fc.nat(40_000),
@@ -107,7 +117,7 @@ describe("a limit that follows refusals", () => {
             } else if (each.kind === "end" && out > 0) {
               limit.end();
               out--;
-            } else if (each.kind === "succeed") limit.succeed(now);
+            } else if (each.kind === "grow") limit.grow(now);
             else if ("age" in each) {
               limit.refuse(now, now - each.age, each.named);
               if (each.named === undefined) expect(limit.value).toBeLessThanOrEqual(before);

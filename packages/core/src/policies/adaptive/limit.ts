@@ -17,7 +17,10 @@ export interface Limit {
   end(): void;
   /** The upstream had too much of us. `sentAt` is when the call left, `named` the limit that it was told. */
   refuse(now: number, sentAt: number, named?: number): void;
-  succeed(now: number): void;
+  /** Takes a step up if one is due: nothing was refused for long enough, and all of the limit is used. */
+  grow(now: number): void;
+  /** When the next step is due at the earliest; Infinity at the top. */
+  nextStepAt(): number;
   /** Other bounds; what was learnt is kept within them. */
   configure(config: LimitConfig): void;
 }
@@ -26,11 +29,15 @@ export interface Limit {
 const HEADROOM = 0.9;
 /** Without a number. Gentler than TCP's half: an answer runs for many seconds, and what is cut comes back slowly. */
 const DECREASE = 0.7;
+/** Between two steps: long enough for a refusal, which comes within 200 ms, to be known before the next one. */
+const STEP_MS = 1_000;
 
 /**
- * Down at once, up step by step. One step is as many successes as the limit is large, which is about the time that
- * one answer takes; the first step adds 1, the second 2, and so on until the next refusal. A limit that is truly there
- * is so touched with a call or two; one that is gone is left behind within minutes, where steps of 1 would take hours.
+ * Down at once, up step by step: by 1, then by 2, and so on until the next refusal. A limit that is truly there is so
+ * touched with a call or two; one that is gone is left behind within a minute, where steps of 1 would take hours.
+ *
+ * Steps are due by time, not by success: places may be held by streams that have stalled, and then nothing succeeds
+ * that could show that there is room.
  *
  * Source: additive increase, multiplicative decrease (Chiu and Jain 1989); the growing step is ours.
  */
@@ -39,11 +46,12 @@ export function createLimit(initial: LimitConfig): Limit {
   let value = config.max;
   let active = 0;
   let cutAt = -Infinity;
+  let stepAt = Infinity;
   let step = 0;
-  let gained = 0;
 
   function set(next: number): void {
     value = Math.max(config.min, Math.min(config.max, Math.floor(next)));
+    if (value === config.max) stepAt = Infinity;
   }
 
   return {
@@ -64,19 +72,18 @@ export function createLimit(initial: LimitConfig): Limit {
       const old = sentAt <= cutAt;
       const target = named === undefined ? undefined : named * HEADROOM;
       if (old && (target === undefined || target >= value)) return;
+      stepAt = now + config.calmMs;
       // A limit that is not used up says nothing: what was too much is what was really out.
       set(target ?? Math.min(value, active) * DECREASE);
       cutAt = now;
-      step = gained = 0;
+      step = 0;
     },
-    succeed(now) {
-      if (value >= config.max || now - cutAt < config.calmMs) return;
-      // As long as half of it is free, a success does not show that there is room for more.
-      if (active * 2 < value) return;
-      if (++gained < value) return;
-      gained = 0;
+    grow(now) {
+      if (now < stepAt || active < value) return;
+      stepAt = now + STEP_MS;
       set(value + ++step);
     },
+    nextStepAt: () => stepAt,
     configure(next) {
       // One that was never cut follows its bound.
       const untouched = value === config.max;
