@@ -52,6 +52,7 @@ export const programs: readonly string[] = [
   ...readdirSync(join(root, "examples")).map((name) => `examples/${name}`),
   "demo",
   "benchmarks",
+  "scenarios",
   "compat",
   "test",
 ];
