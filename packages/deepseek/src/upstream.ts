@@ -221,7 +221,7 @@ function refuse(call: Call<unknown>, refusal: Refusal): Outcome<never> {
 }
 
 /** @internal */
-export function urlFor(request: ChatRequest, { fimUrl, prefixUrl, profile, url }: UpstreamConfig): string {
+function urlFor(request: ChatRequest, { fimUrl, prefixUrl, profile, url }: UpstreamConfig): string {
   if (isFim(request)) {
     if (fimUrl !== undefined) return fimUrl;
     throw new ConfigError(

@@ -10,7 +10,7 @@ export interface Joint {
   end(): Passed;
 }
 
-export interface Passed {
+interface Passed {
   readonly text: string;
   /** Whether a stop string is complete: what follows belongs to nobody's answer. */
   readonly stopped: boolean;
