@@ -33,6 +33,7 @@ export {
 } from "./recommended.ts";
 export { resume, type ResumeOptions } from "./resume/index.ts";
 export type { CommitOn } from "./stream-source.ts";
+export { estimatePrompt, estimateTokens } from "./tokens/estimate.ts";
 export type { Fetch } from "./transport.ts";
 export * from "./types.ts";
 export { deepseekUpstream } from "./upstream.ts";
