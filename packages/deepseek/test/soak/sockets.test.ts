@@ -1,6 +1,6 @@
 // 2,000 streams over real sockets, 200 at once, half of them hit by a fault, many left by their readers.
 import { getEventListeners } from "node:events";
-import { setFlagsFromString } from "node:v8";
+import { getHeapCodeStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 import { bulkhead, systemRuntime } from "@breakwater/core";
@@ -19,10 +19,11 @@ const ROUNDS = 10;
 const AT_ONCE = 200;
 const SEED = 11;
 /**
- * One stream that is kept, by whatever, holds some 20 kB. Compiled code comes and goes with some hundred bytes a stream,
- * either way, so this finds what keeps one in twenty; what keeps fewer shows in `alive`.
+ * One stream that is kept, by whatever, holds some 20 kB: this finds what keeps one in fifteen, above the few hundred
+ * bytes with which the collector's mood, the simulator's books and this test's own notes come and go. What keeps fewer
+ * shows in `alive`, which is exact.
  */
-const LEAK_BYTES_A_STREAM = 1_000;
+const LEAK_BYTES_A_STREAM = 1_500;
 
 it(
   "2,000 streams over sockets: verified or a typed error, and everything given back",
@@ -90,7 +91,7 @@ it(
         collect();
         await new Promise(setImmediate);
       }
-      heap.push(process.memoryUsage().heapUsed);
+      heap.push(heapOfData());
     }
 
     const counts = tally(fates);
@@ -116,6 +117,12 @@ it(
     await vi.waitFor(() => expect(connections()).toBe(before));
   },
 );
+
+/** Without compiled code, which grows for minutes. */
+function heapOfData(): number {
+  const { bytecode_and_metadata_size: bytecode, code_and_metadata_size: code } = getHeapCodeStatistics();
+  return process.memoryUsage().heapUsed - code - bytecode;
+}
 
 /** Of the straight line through these, by least squares: bytes a round. */
 function slopeOf(values: readonly number[]): number {

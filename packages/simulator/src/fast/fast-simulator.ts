@@ -44,7 +44,8 @@ export interface FastSimulator {
  *
  * const upstream = await startFastSimulator({ tokens: 20, tokensPerSecond: 200 });
  * const response = await fetch(`${upstream.url}/chat/completions`, { method: "POST", body: "{}" });
- * (await response.json()).usage.completion_tokens; // => 20
+ * const { usage } = (await response.json()) as { usage: { completion_tokens: number } };
+ * usage.completion_tokens; // => 20
  * await upstream.close();
  * ```
  */
