@@ -3,6 +3,7 @@ import {
   type AdaptiveOptions,
   type BreakerStore,
   bulkhead,
+  type Call,
   cache,
   type CacheOptions,
   circuitBreaker,
@@ -25,6 +26,7 @@ import {
   UpstreamError,
 } from "@breakwater/core";
 
+import { accountOf } from "./accounts/index.ts";
 import { type HostName, type HostProfile, hosts } from "./hosts.ts";
 import { resume, type ResumeOptions } from "./resume/index.ts";
 import type { ChatAnswer, ChatRequest } from "./types.ts";
@@ -76,7 +78,7 @@ export interface RecommendedOptions {
  * | `midStream` | `"error"` | a continuation is paid for, and only you know whether half an answer is worth it |
  * | `retry` | 5 attempts, with a fallback 3; full jitter, Retry-After honoured | a burst of 503s outlasts three, unless there is somebody else to ask; the budget, not the count, keeps load down; an empty answer is asked for once more only |
  * | `circuitBreaker` | per model; opens at 90 % failures, with a fallback at 50 % | with nowhere else to go, an open breaker makes an empty evening of a half-bad one; an empty account says nothing of the host: its calls are not sent, see `createAccounts` |
- * | `bulkhead` | `adaptive`, per model: 500 at once, 2000 more wait up to 30 s | DeepSeek's limit for its larger model; it shrinks with the balance, so a 429 that names another sets it |
+ * | `bulkhead` | `adaptive`, per account and model: 500 at once, 2000 more wait up to 30 s | DeepSeek's limit for its larger model; it shrinks with the balance, so a 429 that names another sets it |
  * | `clocks`: headers | 30 s, where the host sends them early | DeepSeek sends them at once, even to a call that queues |
  * | liveness | 40 s | more than three keep-alives |
  * | firstToken | 180 s, with a fallback 60 s, in batch 10 min | while keep-alives arrive a call is queued, not dead: it is moved elsewhere or ended, never queued again |
@@ -144,7 +146,7 @@ export function recommended(options: RecommendedOptions = {}): readonly Policy<C
     ),
     ...part<AdaptiveOptions<ChatRequest>>(
       "bulkhead",
-      { ...shared, concurrency: 500, queue: 2_000, maxWait: "30s", key: modelOf },
+      { ...shared, concurrency: 500, queue: 2_000, maxWait: "30s", key: accountAndModelOf },
       adaptive,
     ),
     ...part<TimeoutOptions>(
@@ -195,6 +197,12 @@ export function statusPolicies(): readonly Policy[] {
 }
 
 const modelOf = (request: ChatRequest): string => request.model ?? "";
+
+/** What DeepSeek counts calls in flight by: all keys of an account together, each model apart. */
+function accountAndModelOf(request: ChatRequest, call: Call<ChatRequest>): string {
+  const account = accountOf(call);
+  return account === undefined ? modelOf(request) : `${account}/${modelOf(request)}`;
+}
 
 function breakerDefaults(several: boolean): CircuitBreakerOptions<ChatRequest> {
   return { failureRate: several ? 0.5 : 0.9, key: modelOf, when: hostFails };
