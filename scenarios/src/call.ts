@@ -17,6 +17,14 @@ export interface CallRecord {
   readonly meta: Meta;
 }
 
+/** Of a message or a delta. */
+interface Part {
+  readonly content?: string | null;
+  readonly reasoning_content?: string | null;
+  /** What OpenRouter calls it. */
+  readonly reasoning?: string | null;
+}
+
 /** Makes one call and reads its answer to the end. Never throws. */
 export async function makeCall(
   arrival: Arrival,
@@ -26,6 +34,10 @@ export async function makeCall(
 ): Promise<CallRecord> {
   const { request } = arrival;
   const text = { content: "", reasoning: "" };
+  const add = (part: Part | undefined): void => {
+    text.content += part?.content ?? "";
+    text.reasoning += part?.reasoning_content ?? part?.reasoning ?? "";
+  };
   let firstTokenAt: number | undefined;
   const outcome = await deepseek.client.outcome(request);
   const record = (error: string | undefined): CallRecord => ({
@@ -43,16 +55,12 @@ export async function makeCall(
   firstTokenAt = now();
   const { value } = outcome;
   if (!isStream(value)) {
-    const message = value.choices[0]?.message;
-    text.content = message?.content ?? "";
-    text.reasoning = message?.reasoning_content ?? "";
+    add(value.choices[0]?.message);
     return record(undefined);
   }
   try {
     for await (const { choices } of value) {
-      const delta = choices[0]?.delta;
-      text.content += delta?.content ?? "";
-      text.reasoning += delta?.reasoning_content ?? "";
+      add(choices[0]?.delta);
     }
     return record(undefined);
   } catch (error) {

@@ -12,20 +12,23 @@ export interface Figure {
 }
 
 export function atMost(figure: string, limit: number, measured: number): Figure {
-  return { figure: `${figure}, at most`, limit, measured: round(measured), met: measured <= limit };
+  const rounded = round(measured);
+  return { figure: `${figure}, at most`, limit, measured: rounded, met: rounded <= limit };
 }
 
 export function atLeast(figure: string, limit: number, measured: number): Figure {
-  return { figure: `${figure}, at least`, limit, measured: round(measured), met: measured >= limit };
+  const rounded = round(measured);
+  return { figure: `${figure}, at least`, limit, measured: rounded, met: rounded >= limit };
 }
 
+/** To a thousandth: a millisecond, where seconds are told. */
 function round(value: number): number {
   return Number.isFinite(value) ? Math.round(value * 1_000) / 1_000 : value;
 }
 
 export const percent = (part: number, whole: number): number => (whole === 0 ? NaN : (100 * part) / whole);
 
-export const isRight = ({ error, text }: CallRecord): boolean => error === undefined && text === "complete";
+const isRight = ({ error, text }: CallRecord): boolean => error === undefined && text === "complete";
 
 /** It looked like success, and was not the whole right answer. */
 const isSilent = ({ error, text }: CallRecord): boolean => error === undefined && text !== "complete";

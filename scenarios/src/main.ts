@@ -2,11 +2,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 
-import type { Case } from "./case.ts";
 import { cases } from "./cases/index.ts";
 import { help, type Options, readOptions, UsageError } from "./options.ts";
-import { play } from "./play.ts";
-import { missed, type ReportRow, rowOf, tableOf, waitingFor, waitingRow } from "./report.ts";
+import { playAll } from "./players.ts";
+import { missed, type ReportRow, tableOf, waitingFor, waitingRow } from "./report.ts";
 import { STEP_MS } from "./world.ts";
 
 async function main({ only, report, seed }: Options): Promise<void> {
@@ -16,9 +15,16 @@ async function main({ only, report, seed }: Options): Promise<void> {
     `${chosen.length} scenarios of the simulator, seed ${seed}, in virtual time (the clocks of client and host go in ` +
       `turns, ${STEP_MS} ms at a time), with the defaults of createDeepSeek where nothing else is said.\n`,
   );
-  const rows: ReportRow[] = [];
-  for (const each of chosen) rows.push(...(await rowsOf(each, seed)));
-  say(tableOf(rows));
+  const playable = chosen.filter(({ waitsFor }) => waitsFor === undefined);
+  const told = await playAll(playable, seed, (scenario, { calls, requests }, seconds) =>
+    process.stderr.write(`${scenario}: ${calls} calls, ${requests} requests, ${seconds.toFixed(1)} s\n`),
+  );
+  const rows: ReportRow[] = chosen.flatMap((each) =>
+    each.waitsFor === undefined
+      ? (told[playable.indexOf(each)]?.rows ?? [])
+      : [waitingRow(each.scenario, each.waitsFor)],
+  );
+  say(`\n${tableOf(rows)}`);
   const waits = waitingFor(rows);
   const missing = missed(rows);
   const figures = rows.length - waits.length;
@@ -33,18 +39,6 @@ async function main({ only, report, seed }: Options): Promise<void> {
     say(`The figures are in ${file}.`);
   }
   if (missing.length > 0) process.exitCode = 1;
-}
-
-async function rowsOf(one: Case, seed: number): Promise<readonly ReportRow[]> {
-  const { figures, scenario, waitsFor } = one;
-  if (waitsFor !== undefined) return [waitingRow(scenario, waitsFor)];
-  const began = performance.now();
-  const played = await play(one, seed);
-  const realSeconds = ((performance.now() - began) / 1_000).toFixed(1);
-  process.stderr.write(
-    `${scenario}: ${played.calls.length} calls, ${played.attempts.length} requests, ${realSeconds} s\n`,
-  );
-  return figures(played).map((figure) => rowOf(scenario, figure));
 }
 
 function say(line: string): void {

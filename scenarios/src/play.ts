@@ -16,7 +16,7 @@ import { type CallRecord, makeCall } from "./call.ts";
 import { createWorld } from "./world.ts";
 
 /** What a client is made of in a scenario, beside `createDeepSeek`'s own defaults. */
-export interface Stage {
+interface Stage {
   readonly host: Simulator;
   /** A second host that nothing happens to. */
   readonly second: Simulator;

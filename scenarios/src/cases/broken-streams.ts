@@ -1,3 +1,5 @@
+import { UpstreamError } from "@breakwater/core";
+
 import type { Case } from "../case.ts";
 import {
   atLeast,
@@ -7,9 +9,11 @@ import {
   failedUnseen,
   honest,
   largest,
+  percent,
   seconds,
   toEnd,
 } from "../figures.ts";
+import type { Played } from "../play.ts";
 
 /** Streams that do not end as they should. */
 export const brokenStreams: readonly Case[] = [
@@ -52,13 +56,16 @@ export const brokenStreams: readonly Case[] = [
   },
 ];
 
-function countedShare({ attempts, events }: Parameters<Case["figures"]>[0]): number {
+/** Each error is told once for each policy around it; it is one object all the way. */
+function countedShare({ attempts, events }: Played): number {
   const interrupted = attempts.filter(({ finish }) => finish === "insufficient_system_resource").length;
-  const counted = events.filter(
-    (event) =>
-      event.type === "attempt-end" &&
-      event.ending.fault === "upstream" &&
-      (event.ending.error as { code?: string }).code === "UPSTREAM_INTERRUPTED",
-  ).length;
-  return (100 * counted) / interrupted;
+  const counted = new Set(
+    events.flatMap((event) =>
+      event.type === "attempt-end" && event.ending.fault === "upstream" ? [event.ending.error] : [],
+    ),
+  );
+  const errors = [...counted].filter(
+    (error) => UpstreamError.isInstance(error) && error.code === "UPSTREAM_INTERRUPTED",
+  );
+  return percent(errors.length, interrupted);
 }

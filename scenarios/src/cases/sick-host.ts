@@ -1,6 +1,6 @@
 import type { Case } from "../case.ts";
 import { waiting } from "../case.ts";
-import { atLeast, completeShare, honest, seconds } from "../figures.ts";
+import { atLeast, honest, seconds } from "../figures.ts";
 import type { Played } from "../play.ts";
 
 const balancing = "balancing over several targets";
@@ -16,7 +16,6 @@ export const sickHost: readonly Case[] = [
     }),
     figures: (played) => [
       ...honest(played),
-      atLeast("complete and correct, %", 98, completeShare(played)),
       atLeast("shortest time between two openings of the breaker, s", 5, seconds(shortestGap(played))),
     ],
   },
