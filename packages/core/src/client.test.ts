@@ -7,6 +7,7 @@ import {
   BreakwaterError,
   type BreakwaterEvent,
   bulkhead,
+  type Call,
   type CallContext,
   cancelled,
   createClient,
@@ -307,6 +308,28 @@ describe("the call context", () => {
     browser.abort("browser");
     expect(await asked[0]).toMatchObject({ status: "cancelled", reason: "browser" });
     for (const call of [a, b, c]) call.answer("late");
+  });
+});
+
+describe("an upstream that counts", () => {
+  it("is told of every call of the clients around it, those that never reach it as well", async () => {
+    const told: string[] = [];
+    const counting = Object.assign(
+      upstream(async (text: string) => text),
+      {
+        traits: {
+          onCall: (call: Call<string>) => call.defer(({ status }) => told.push(`${call.request} ${status}`)),
+        },
+      },
+    );
+    const inner = createClient(counting);
+    const outer = createClient(
+      inner.upstream,
+      guard("closed", { name: "closed", admit: () => ({ by: "closed", code: "CLOSED" }) }),
+    );
+    await inner("a");
+    await outer.outcome("b");
+    expect(told).toEqual(["a answered", "b refused"]);
   });
 });
 

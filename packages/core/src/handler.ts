@@ -66,6 +66,11 @@ export interface UpstreamTraits<Req, Res> {
   readonly codec?: Codec<Res, Req>;
   /** Which marks it makes. A clock over a mark that never comes is refused at construction. */
   readonly marks?: readonly Mark[];
+  /**
+   * Told of every call of a client around it before any policy sees it, also of those that never reach it: what a cache
+   * answers can be counted so. It may watch the call and `defer`, not change it. A throw is the caller's error.
+   */
+  readonly onCall?: (call: Call<Req>) => void;
 }
 
 /** What a complete answer is once nothing of it is missing: itself, and of a stream the list of its items. */

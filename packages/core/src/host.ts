@@ -132,6 +132,7 @@ export function createEngine(
       const deadline = deadlineOf(options, context, runtime);
       if (deadline !== undefined) boundByDeadline(call, deadline);
       if (events.listening) tellCall(call);
+      traits?.onCall?.(call);
       return attempt(call, handler);
     },
   };

@@ -54,6 +54,8 @@ export interface Meta {
   /** How often a stream that broke off was continued. */
   resumed?: number;
   usage?: Usage;
+  /** Where a cache gave the answer, or a shared attempt did: what that took when it was made. This call used none of it. */
+  saved?: Usage;
   traceId?: string;
 }
 

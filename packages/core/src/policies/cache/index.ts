@@ -157,6 +157,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
     meta.cache = result;
     if (result === "stale") meta.degraded = true;
     if (entry.model !== undefined) meta.model = entry.model;
+    if (entry.usage !== undefined) meta.saved = entry.usage;
     const items = itemsOf(entry, copies, call);
     if (items === undefined) return answered(copies.value(entry.value) as Res, meta);
     const { stream, end } = relay(replay(items, call.runtime, settings.now.tokensPerSecond), call);
@@ -285,7 +286,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
       hint(call, `an answer was larger than maxEntryBytes (${maxEntryBytes}), and so was not kept.`);
       return false;
     }
-    const { model } = call.meta;
+    const { model, usage } = call.meta;
     const entry = {
       value: copy,
       stream,
@@ -293,6 +294,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
       freshMs,
       ...(cuts !== undefined && { cuts }),
       ...(model !== undefined && { model }),
+      ...(usage !== undefined && { usage }),
     };
     try {
       const set = store.set(askFor(key, call), entry, keepMs);

@@ -636,7 +636,7 @@ describe("single-flight", () => {
       (call: Call<string>): Outcome<unknown> => {
         calls.push(call);
         call.mark("dispatched");
-        call.usage = { totalTokens: 5 };
+        call.meta.usage = call.usage = { totalTokens: 5 };
         call.meta.model = "small";
         call.mark("token");
         const source = { next: async () => ({ done: true as const, value: undefined }) };
@@ -659,7 +659,11 @@ describe("single-flight", () => {
     expect(asked[1]?.meta).toMatchObject({ cache: "join", model: "small", attempts: 0 });
     expect(ends).toMatchObject([{ ending: { usage: { totalTokens: 5 }, dispatchedAt: 0 } }, { ending: {} }]);
     expect("usage" in (ends[1] as { ending: object }).ending).toBe(false);
-    expect((await ask.full("q")).meta.model).toBe("small");
+    expect(asked.map(({ meta }) => meta.usage)).toEqual([{ totalTokens: 5 }, undefined]);
+    expect(asked.map(({ meta }) => meta.saved)).toEqual([undefined, { totalTokens: 5 }]);
+    const { meta } = await ask.full("q");
+    expect(meta).toMatchObject({ cache: "hit", model: "small", saved: { totalTokens: 5 } });
+    expect(meta.usage).toBeUndefined();
     await clock.advance(60_000);
     expect(clock.pending).toBe(0);
     expect(calls).toHaveLength(1);

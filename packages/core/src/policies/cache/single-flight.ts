@@ -323,10 +323,10 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
 
   function close(into: SharedLog<Item>, ending: Ending, error: unknown): void {
     if (over) return;
+    const { usage } = call.meta;
     for (const { leads, call: who } of seats) {
-      if (!leads) continue;
-      if (ending.usage !== undefined) who.usage = ending.usage;
-      if (call.meta.usage !== undefined) who.meta.usage = call.meta.usage;
+      if (leads && ending.usage !== undefined) who.usage = ending.usage;
+      if (usage !== undefined) who.meta[leads ? "usage" : "saved"] = usage;
     }
     if (ending.status === "answered") {
       const cargo = cargoOf(into);
@@ -347,7 +347,10 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
   function tell({ leads, call: who }: Seat<Res>): void {
     const { callId: _, attempts: __, waitedMs, firstTokenMs, usage, cache, ...answerer } = call.meta;
     Object.assign(who.meta, answerer);
-    if (!leads) return;
+    if (!leads) {
+      if (usage !== undefined) who.meta.saved = usage;
+      return;
+    }
     if (waitedMs !== undefined) who.meta.waitedMs = (who.meta.waitedMs ?? 0) + waitedMs;
     if (firstTokenMs !== undefined) who.meta.firstTokenMs = firstTokenMs;
     if (usage !== undefined) who.meta.usage = usage;

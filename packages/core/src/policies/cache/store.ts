@@ -1,4 +1,5 @@
 import type { MaybePromise } from "../../handler.ts";
+import type { Usage } from "../../outcome.ts";
 
 /** Whose entry, and when. */
 export interface CacheAsk {
@@ -26,6 +27,8 @@ export interface CacheEntry {
   readonly freshMs: number;
   /** Who answered. */
   readonly model?: string;
+  /** What the answer cost when it was made. */
+  readonly usage?: Usage;
 }
 
 export interface CacheFound {
