@@ -437,7 +437,10 @@ export class Call<Req> {
     this.#abortListeners = undefined;
     this.#watchers = undefined;
     if (this.#controller !== undefined) unlinkSignal(this.#controller.signal);
-    if (this.parent !== undefined && !this.detached) this.parent.#orphan(this);
+    if (this.parent !== undefined && !this.detached) {
+      this.parent.#orphan(this);
+      if (this.usage !== undefined && !this.carried) this.parent.#learn(this.usage);
+    }
     let deferred = this.#deferred;
     this.#deferred = undefined;
     for (; deferred !== undefined; deferred = deferred.earlier) this.#tell(deferred);
@@ -447,6 +450,12 @@ export class Call<Req> {
     if (holds === undefined) return;
     if (this.#work === undefined) this.#release(holds);
     else this.#releaseLater(holds);
+  }
+
+  /** Of its attempts, the latest one's: what was told outweighs what is estimated, as of a lane that was given up. */
+  #learn(usage: Usage): void {
+    if (usage.estimated !== true || this.usage === undefined || this.usage.estimated === true)
+      this.usage = usage;
   }
 
   #release(last: Hold): void {

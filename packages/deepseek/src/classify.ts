@@ -151,7 +151,7 @@ export interface FailureContext {
   readonly traceId?: string | undefined;
   readonly retryAfterMs?: number | undefined;
   readonly body?: unknown;
-  /** Whether inference may have begun. */
+  /** Whether inference may have begun; undefined where nobody knows. */
   readonly spent?: boolean;
   /** Whether another key, or another account, would take the call. */
   readonly elsewhere?: ((scope: "key" | "account") => boolean) | undefined;
@@ -159,7 +159,8 @@ export interface FailureContext {
 
 export function errorFailure(facts: ErrorFacts, context: FailureContext): Failure {
   const { code, fault, scope, ...found } = classify(facts);
-  const { target, meta, retryAfterMs, traceId, key, spent, elsewhere } = context;
+  const { target, meta, retryAfterMs, traceId, key, elsewhere } = context;
+  const spent = context.spent ?? (RAN_OUT.has(facts.status) ? undefined : false);
   const retryable =
     found.retryable || ((code === "QUOTA" || code === "AUTH") && elsewhere?.(scopeOf(code)) === true);
   const body =
@@ -183,10 +184,13 @@ export function errorFailure(facts: ErrorFacts, context: FailureContext): Failur
       ...(scope !== undefined && { scope }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
       ...(limit !== undefined && { limit }),
-      ...(spent === true && { spent }),
+      ...(spent !== undefined && { spent }),
     },
   };
 }
+
+/** Said when inference took too long; any other status comes in its place. */
+const RAN_OUT: ReadonlySet<number> = new Set([408, 504, 524]);
 
 function scopeOf(code: "QUOTA" | "AUTH"): "key" | "account" {
   return code === "AUTH" ? "key" : "account";
@@ -212,7 +216,7 @@ export function brokenFailure(
       fault: "upstream",
       retryable: true,
       ...(scope !== undefined && { scope }),
-      ...(spent === true && { spent }),
+      ...(spent !== undefined && { spent }),
     },
   };
 }

@@ -46,6 +46,8 @@ type WireOptions = Pick<
   | "commitOn"
   | "upstreamMode"
   | "maxWithheld"
+  | "reserveOutput"
+  | "countTokens"
 >;
 
 export interface DeepSeekFetchOptions extends WireOptions {
@@ -181,11 +183,18 @@ export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch
 /** The host at this address. It is addressed as its caller addressed it: nothing in his requests is translated. */
 function profileOf(baseURL: string): HostProfile {
   const known = Object.values(hosts).find((host) => new URL(host.baseURL).origin === new URL(baseURL).origin);
-  const { name, earlyHeaders = false, prefix, balance } = known ?? { name: new URL(baseURL).host };
+  const {
+    name,
+    earlyHeaders = false,
+    tokenPerChunk = false,
+    prefix,
+    balance,
+  } = known ?? { name: new URL(baseURL).host };
   return {
     name,
     baseURL,
     earlyHeaders,
+    tokenPerChunk,
     ...(prefix !== undefined && { prefix }),
     ...(balance !== undefined && { balance }),
   };
@@ -260,4 +269,6 @@ const WIRE_OPTIONS = [
   "commitOn",
   "upstreamMode",
   "maxWithheld",
+  "reserveOutput",
+  "countTokens",
 ] as const satisfies readonly (keyof WireOptions)[];

@@ -3,9 +3,9 @@ import { startSimulator } from "@breakwater/simulator";
 import fc from "fast-check";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 
-import { costOf } from "./cost.ts";
 import { fakeFetch, inUse } from "./fake-fetch.test-help.ts";
 import { createDeepSeek, type DeepSeekOptions, deepseekFetch, type FimChunk, hosts } from "./index.ts";
+import { createTokenMeter } from "./tokens/meter.ts";
 
 const simulator = await startSimulator({ clock: "manual", text: { unicode: true } });
 afterAll(() => simulator.close());
@@ -150,8 +150,9 @@ describe("filling in", () => {
   });
 
   test("costs its prompt and what DeepSeek fills in at most", () => {
-    expect(costOf({ prompt: "a".repeat(96) })).toMatchObject({ promptTokens: 29, completionTokens: 4_096 });
-    expect(costOf(request)).toMatchObject({ completionTokens: 40, estimated: true });
+    const { reserve } = createTokenMeter({ modelOf: () => "m", reserveOutput: "max" });
+    expect(reserve({ prompt: "a".repeat(96) })).toMatchObject({ promptTokens: 29, completionTokens: 4_096 });
+    expect(reserve(request)).toMatchObject({ completionTokens: 40, estimated: true });
   });
 });
 

@@ -37,6 +37,11 @@ export interface HostProfile {
    * `recommended()` sets no headers clock. @default false
    */
   readonly earlyHeaders?: boolean;
+  /**
+   * Whether it streams every token in a chunk of its own, so that chunks can be counted where an answer breaks off
+   * before its usage is told. Where it does not, tokens are estimated from the text. @default false
+   */
+  readonly tokenPerChunk?: boolean;
   /** How it is asked for a whole answer, unless the options say otherwise. @default "same" */
   readonly upstreamMode?: UpstreamMode;
   /**
@@ -68,6 +73,7 @@ export const hosts: Readonly<Record<HostName, HostProfile>> = {
     baseURLEnv: "DEEPSEEK_BASE_URL",
     models: { "deepseek-flash": "deepseek-flash", "deepseek-v4-pro": "deepseek-v4-pro" },
     earlyHeaders: true,
+    tokenPerChunk: true,
     prefix: "/beta",
     fim: "/beta",
     balance: "/user/balance",

@@ -8,8 +8,10 @@ import { isFimAnswer } from "./fim.ts";
 import { rememberRaw } from "./raw.ts";
 import { readText } from "./read-text.ts";
 import type { ChunkSource } from "./stream-source.ts";
+import { generatedIn } from "./tokens/generated.ts";
+import type { TokenMeter } from "./tokens/meter.ts";
 import { transportFailure } from "./transport-failure.ts";
-import type { ChatCompletion } from "./types.ts";
+import type { ChatCompletion, ChatRequest } from "./types.ts";
 
 export interface JsonRules {
   readonly maxAnswerBytes: number;
@@ -19,9 +21,10 @@ export interface JsonRules {
 /** Reads a whole answer. The blank lines that a call sees in the queue, and then nothing, are no answer. */
 export async function readJsonAnswer(
   response: Response,
-  call: Call<unknown>,
+  call: Call<ChatRequest>,
   rules: JsonRules,
   context: FailureContext,
+  meter: TokenMeter,
 ): Promise<ChatCompletion | Failure> {
   let text: string;
   try {
@@ -43,11 +46,11 @@ export async function readJsonAnswer(
     const queued = text !== "" && waited >= 0.9 * rules.queueLimitMs;
     return brokenFailure(
       queued ? "QUEUE_TIMEOUT" : "EMPTY_BODY",
-      context,
+      queued ? { ...context, spent: false } : context,
       text === "" ? {} : { detail: "only keep-alives" },
     );
   }
-  return judge(text, call, context);
+  return judge(text, call, context, meter);
 }
 
 /**
@@ -78,7 +81,12 @@ export async function readStreamedAnswer(
   return assembly.finish().whole;
 }
 
-function judge(text: string, call: Call<unknown>, context: FailureContext): ChatCompletion | Failure {
+function judge(
+  text: string,
+  call: Call<ChatRequest>,
+  context: FailureContext,
+  meter: TokenMeter,
+): ChatCompletion | Failure {
   const spent = { ...context, spent: true };
   let body: unknown;
   try {
@@ -91,6 +99,10 @@ function judge(text: string, call: Call<unknown>, context: FailureContext): Chat
   if (!isRecord(body) || !Array.isArray(choices) || choices.length === 0) {
     return brokenFailure("MALFORMED_RESPONSE", spent, { detail: "an answer without choices" });
   }
+  // Also of an answer that is none: its host counts it.
+  const { meta } = call;
+  const usage = usageOf(body["usage"]) ?? meter.estimate(call, generatedIn(body));
+  if (usage !== undefined) meta.usage = call.usage = usage;
   for (const choice of choices as readonly unknown[]) {
     if (!isRecord(choice))
       return brokenFailure("MALFORMED_RESPONSE", spent, { detail: "a choice that is none" });
@@ -102,9 +114,6 @@ function judge(text: string, call: Call<unknown>, context: FailureContext): Chat
     const hint = hintOf(judged, why);
     if (hint !== undefined) call.host.events.emit({ type: "hint", message: hint, callId: call.id });
   }
-  const { meta } = call;
-  const usage = usageOf(body["usage"]);
-  if (usage !== undefined) meta.usage = call.usage = usage;
   if (typeof body["model"] === "string") meta.model = body["model"];
   const answer = body as unknown as ChatCompletion;
   rememberRaw(answer, text);

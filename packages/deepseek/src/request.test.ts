@@ -4,11 +4,11 @@ import { describe, expect, test } from "vitest";
 import { bodyFor } from "./body.ts";
 import { canonicalKey } from "./canonical-key.ts";
 import { codec } from "./codec.ts";
-import { costOf } from "./cost.ts";
 import { bench, completion } from "./fake-fetch.test-help.ts";
 import { type HostProfile, hosts, sglang, vllm } from "./hosts.ts";
 import { rawOf, rememberRaw } from "./raw.ts";
 import { redact } from "./redact.ts";
+import { createTokenMeter } from "./tokens/meter.ts";
 import type { ChatChunk, ChatCompletion, ChatRequest } from "./types.ts";
 
 const messages = [{ role: "user", content: "Hi" }] as const;
@@ -220,7 +220,8 @@ test.each<[string, Partial<ChatRequest>, number, number]>([
   ["no thinking", { messages: [], thinking: { type: "disabled" } }, 0, 8_192],
   ["much thinking", { messages: [], reasoning_effort: "max" }, 0, 131_072],
 ])("costs: %s", (_, request, promptTokens, completionTokens) => {
-  const cost = costOf({ messages: [], ...request });
+  const meter = createTokenMeter({ modelOf: () => "m", reserveOutput: "max" });
+  const cost = meter.reserve({ messages: [], ...request });
   expect(cost).toEqual({
     promptTokens,
     completionTokens,

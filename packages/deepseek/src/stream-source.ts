@@ -13,6 +13,8 @@ import { isFim } from "./fim.ts";
 import { rememberRaw } from "./raw.ts";
 import { isContinuation } from "./resume/continuation.ts";
 import { createSseReader } from "./sse.ts";
+import { type Generated, generatedIn } from "./tokens/generated.ts";
+import { NOTHING, type TokenMeter } from "./tokens/meter.ts";
 import { transportFailure } from "./transport-failure.ts";
 import type { ChatChunk, ChatRequest } from "./types.ts";
 
@@ -30,6 +32,8 @@ export interface StreamRules {
   /** How much before the beginning is withheld, in characters; then the answer begins. */
   readonly maxWithheldChars: number;
   readonly maxEventChars: number;
+  /** Whether each chunk is a token. */
+  readonly tokenPerChunk: boolean;
 }
 
 export interface ChunkSource extends AsyncIterator<ChatChunk> {
@@ -46,6 +50,7 @@ export function createChunkSource(
   call: Call<ChatRequest & { readonly n?: unknown }>,
   rules: StreamRules,
   context: FailureContext,
+  meter: TokenMeter,
 ): ChunkSource {
   const { meta, runtime, request } = call;
   const reader = body.getReader();
@@ -56,6 +61,7 @@ export function createChunkSource(
   let withheld = 0;
   let comments = 0;
   let events = 0;
+  let generated: Generated = { tokens: 0, reasoningTokens: 0 };
   let garbage = "";
   let progress = false;
   /** Whether what came so far has to be given out. */
@@ -113,6 +119,7 @@ export function createChunkSource(
     if (facts.model !== undefined) meta.model = facts.model;
     if (facts.progress !== undefined) {
       progress = fresh = true;
+      count(chunk, facts.progress === "reasoning");
       committed ||= rules.commitOn === "any" || facts.progress === "answering";
       if (facts.progress !== phase) call.mark((phase = facts.progress));
     } else if (events === 1) call.mark("started");
@@ -130,6 +137,22 @@ export function createChunkSource(
     withheld += raw.length;
     rememberRaw(chunk, raw);
     queue.push(chunk);
+  }
+
+  /** What the host would have to be paid for if it broke off here. */
+  function count(chunk: ChatChunk, reasoning: boolean): void {
+    const { reasoningTokens, tokens } = rules.tokenPerChunk
+      ? { tokens: 1, reasoningTokens: reasoning ? 1 : 0 }
+      : generatedIn(chunk);
+    generated = {
+      tokens: generated.tokens + tokens,
+      reasoningTokens: generated.reasoningTokens + reasoningTokens,
+    };
+  }
+
+  /** Nothing more is to come: what the host has not told of the tokens is estimated. */
+  function settle(): void {
+    call.usage ??= events === 0 ? NOTHING : meter.estimate(call, generated);
   }
 
   /** One read from the connection. */
@@ -235,7 +258,11 @@ export function createChunkSource(
         if (chunk !== undefined) return { done: false, value: chunk };
         if (over || done || failure !== undefined) {
           judgeEnd();
-          if (failure === undefined || stopped) return { done: true, value: undefined };
+          settle();
+          if (failure === undefined || stopped) {
+            if (!stopped && call.usage?.estimated === true) meta.usage = call.usage;
+            return { done: true, value: undefined };
+          }
           // Thrown as the outcome that it is, so that its verdict is kept.
           return unwrap(failed(failure.error, failure.verdict, meta));
         }
@@ -245,6 +272,7 @@ export function createChunkSource(
     async return() {
       stopped = true;
       queue.length = 0;
+      settle(); // at once, since the call ends now
       await stop();
       return { done: true, value: undefined };
     },

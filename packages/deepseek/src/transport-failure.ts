@@ -13,8 +13,12 @@ export function transportFailure(error: unknown, context: FailureContext): Failu
   const mistake = error instanceof TypeError && cause === undefined && !NETWORK.test(String(message));
   if (mistake || error instanceof ReferenceError) throw error;
   const code = codeOf(cause) ?? codeOf(error);
-  return brokenFailure("TRANSPORT", context, { cause: error, ...(code !== undefined && { detail: code }) });
+  const unsent = code !== undefined && UNSENT.test(code) ? { ...context, spent: false } : context;
+  return brokenFailure("TRANSPORT", unsent, { cause: error, ...(code !== undefined && { detail: code }) });
 }
+
+/** What goes wrong before there is a connection. */
+const UNSENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
 
 /** `ECONNREFUSED`, `UND_ERR_SOCKET`: what happened, without addresses. */
 function codeOf(error: unknown): string | undefined {

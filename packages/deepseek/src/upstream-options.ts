@@ -11,8 +11,10 @@ import {
   DEFAULT_RULES,
 } from "./accounts/options.ts";
 import { type Asker, createAsker } from "./accounts/probe.ts";
+import type { FimRequest } from "./fim.ts";
 import { type HostName, type HostProfile, hosts, type UpstreamMode } from "./hosts.ts";
 import type { CommitOn, StreamRules } from "./stream-source.ts";
+import type { ReserveOutput } from "./tokens/meter.ts";
 import type { Fetch } from "./transport.ts";
 import type { ChatRequest } from "./types.ts";
 
@@ -82,6 +84,27 @@ export interface DeepSeekUpstreamOptions {
    * @default 65_536, with `commitOn: "content"` 1_048_576: some four thousand tokens of reasoning
    */
   readonly maxWithheld?: number;
+  /**
+   * What `rateLimit({ limits: { tokens } })` reserves for an answer until it has ended, when only what it came to is
+   * charged.
+   *
+   * - `recent`: what nine in ten of the latest 64 answers of this model did not exceed, thinking or not, and never more
+   *   than `max_tokens`; 4_096 until ten are known. A request that is silent on `max_tokens` may come to 64K tokens by
+   *   DeepSeek's default and hardly ever does: reserved for the worst, a limit of 60,000 tokens a minute would let one
+   *   call pass at a time. The price is that ten calls in a hundred use more than was reserved for them, which the
+   *   calls after them wait for.
+   * - `max`: `max_tokens`, or what DeepSeek takes for it when it is not set: 8K, 64K while thinking, 128K at effort
+   *   `max`. For a limit that must not be exceeded even for a moment.
+   *
+   * @default "recent"
+   */
+  readonly reserveOutput?: ReserveOutput;
+  /**
+   * Counts the tokens of a prompt: a tokenizer of your own. What the host counts corrects it all the same, since no
+   * tokenizer knows what the host puts around a prompt. It is asked once or twice for each attempt, and must be quick.
+   * @default `estimatePrompt`: 0.3 tokens a character, 0.6 a Chinese, Japanese or Korean one
+   */
+  readonly countTokens?: (request: ChatRequest | FimRequest) => number;
 }
 
 /** Options with everything filled in. */
@@ -102,6 +125,8 @@ export interface UpstreamConfig {
   readonly maxErrorBodyBytes: number;
   readonly maxAnswerBytes: number;
   readonly upstreamMode: UpstreamMode;
+  readonly reserveOutput: ReserveOutput;
+  readonly countTokens: DeepSeekUpstreamOptions["countTokens"];
 }
 
 export function readUpstreamOptions(
@@ -144,6 +169,7 @@ export function readUpstreamOptions(
       tailMs: reader.duration("tail", 5_000),
       maxWithheldChars: reader.count("maxWithheld", commitOn === "content" ? 1_048_576 : 65_536),
       maxEventChars: reader.count("maxEventChars", 4_194_304),
+      tokenPerChunk: profile.tokenPerChunk === true,
     },
     maxErrorBodyBytes: reader.count("maxErrorBodyBytes", 65_536),
     maxAnswerBytes: reader.count("maxAnswerBytes", 67_108_864),
@@ -152,6 +178,8 @@ export function readUpstreamOptions(
       ["same", "stream"],
       profile.upstreamMode ?? "same",
     ),
+    reserveOutput: reader.oneOf<ReserveOutput>("reserveOutput", ["recent", "max"], "recent"),
+    countTokens: reader.callback<NonNullable<DeepSeekUpstreamOptions["countTokens"]>>("countTokens"),
   };
   reader.done();
   return config;

@@ -19,7 +19,6 @@ import { bodyFor, modelFor } from "./body.ts";
 import { canonicalKey } from "./canonical-key.ts";
 import { brokenFailure, errorFailure, type Failure, type FailureContext } from "./classify.ts";
 import { codec } from "./codec.ts";
-import { costOf } from "./cost.ts";
 import { embeddedFacts, isErrorBody, parseLeniently, readErrorBody } from "./error-body.ts";
 import { isFim } from "./fim.ts";
 import { readJsonAnswer, readStreamedAnswer } from "./json-answer.ts";
@@ -29,7 +28,8 @@ import { redact } from "./redact.ts";
 import { isContinuation } from "./resume/continuation.ts";
 import { CONTINUES } from "./resume/continues.ts";
 import { retryAfterOf } from "./retry-after.ts";
-import { createChunkSource } from "./stream-source.ts";
+import { type ChunkSource, createChunkSource } from "./stream-source.ts";
+import { createTokenMeter, NOTHING, type TokenMeter } from "./tokens/meter.ts";
 import { transportFailure } from "./transport-failure.ts";
 import { defaultFetch } from "./transport.ts";
 import type { ChatAnswer, ChatCompletion, ChatRequest } from "./types.ts";
@@ -82,6 +82,11 @@ export function createUpstream(
   addressOf: AddressOf = (call) => ownAddress(call, config),
   accountOf = (call: Call<ChatRequest>): string | undefined => config.accounts?.idFor(call),
 ): Upstream<ChatRequest, ChatAnswer> {
+  const meter = createTokenMeter({
+    modelOf: (request) => modelFor(request, config.profile),
+    countTokens: config.countTokens,
+    reserveOutput: config.reserveOutput,
+  });
   const traits: UpstreamTraits<ChatRequest, ChatAnswer> & Record<typeof ACCOUNT_OF, typeof accountOf> = {
     name: config.profile.name,
     marks: [
@@ -96,18 +101,19 @@ export function createUpstream(
       "answering",
     ],
     key: (request) => canonicalKey(request, config.profile),
-    cost: costOf,
+    cost: meter.reserve,
     codec,
     ...(config.prefixUrl !== undefined && { [CONTINUES]: true }),
     [ACCOUNT_OF]: accountOf,
   };
-  return Object.assign((call: Call<ChatRequest>) => ask(call, config, addressOf), { traits });
+  return Object.assign((call: Call<ChatRequest>) => ask(call, config, addressOf, meter), { traits });
 }
 
 async function ask(
   call: Call<ChatRequest>,
   config: UpstreamConfig,
   addressOf: AddressOf,
+  meter: TokenMeter,
 ): Promise<Outcome<ChatAnswer>> {
   const { meta, request, runtime } = call;
   const { profile } = config;
@@ -124,6 +130,16 @@ async function ask(
   if (call.aborted) return call.abortOutcome();
 
   call.mark("dispatched");
+  call.defer(({ status, usage }) => {
+    if (status === "answered" && usage !== undefined && usage.estimated !== true) meter.learn(request, usage);
+  });
+  // The signal tells the fetch; a body that does not listen is told here. Before the first event nothing was computed,
+  // as far as anybody can know; of an answer that comes whole nobody can.
+  let source: ChunkSource | undefined;
+  const forget = call.onAbort(() => {
+    if (source !== undefined) void source.return();
+    else if (streaming) call.usage ??= NOTHING;
+  });
   // A whole answer comes at once, after minutes: nothing can be concluded from its silence.
   if (!streaming) call.mark("opaque");
   if (!wanted && streaming) {
@@ -137,7 +153,8 @@ async function ask(
     response = await fetch(url, { method: "POST", headers, body, signal: call.signal });
   } catch (error) {
     if (call.aborted) return call.abortOutcome();
-    return fail(transportFailure(error, { target: profile.name, meta }));
+    // A stream would have begun with its headers.
+    return fail(transportFailure(error, { target: profile.name, meta, ...(streaming && { spent: false }) }));
   }
   call.mark("headers");
   const traceId = traceOf(response.headers);
@@ -151,13 +168,11 @@ async function ask(
     type === "" || (streaming ? /^text\/event-stream/i : /^application\/([\w.-]+\+)?json/i).test(type);
   if (!fits || response.body === null) return fail(await readOther(response, type, call, config, context));
   if (!streaming) {
-    const answer = await readJsonAnswer(response, call, { ...config, ...config.rules }, context);
+    const answer = await readJsonAnswer(response, call, { ...config, ...config.rules }, context, meter);
     return isFailure(answer) ? fail(answer) : answered(answer, meta);
   }
 
-  const source = createChunkSource(response.body, call, config.rules, context);
-  // The signal tells the fetch; one that does not listen is told here.
-  const forget = call.onAbort(() => void source.return());
+  source = createChunkSource(response.body, call, config.rules, context, meter);
   let failure = await source.begin();
   if (!wanted && failure === undefined && !call.aborted) {
     const answer = await readStreamedAnswer(source, call, config, context);

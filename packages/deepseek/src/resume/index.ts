@@ -15,7 +15,6 @@ import {
 } from "@breakwater/core";
 
 import { usageOf } from "../chunk.ts";
-import { costOf } from "../cost.ts";
 import { editMembers } from "../json-members.ts";
 import { rememberWire, wireOf } from "../raw.ts";
 import { type ChatAnswer, type ChatRequest, isStream } from "../types.ts";
@@ -138,7 +137,7 @@ function splice(
       return rest;
     },
     estimate: (tokens, reasoningTokens) => {
-      const { promptTokens = 0 } = costOf(attempt.request);
+      const { promptTokens = 0 } = call.host.traits?.cost?.(attempt.request) ?? {};
       const totalTokens = promptTokens + tokens;
       return { promptTokens, completionTokens: tokens, totalTokens, reasoningTokens, estimated: true };
     },
