@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The one door of the repository. It needs nothing but Node and its npm: it brings the pinned pnpm, installs when the
-// lockfile changed, and hands over to turbo. `npm test`, `npm run demo`, `npm run scenarios`, `npm run check`,
-// `npm run bench` and `npm run test:nodes` all come here.
+// lockfile changed, and hands over to turbo. `npm test`, `npm run demo`, `npm run scenarios`, `npm run faults`,
+// `npm run check`, `npm run bench` and `npm run test:nodes` all come here.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -119,6 +119,10 @@ const TASKS = {
     build("@breakwater-internal/scenarios");
     must(start("scenarios/dist/main.js"));
   },
+
+  // A test that writes what it sees: the table of docs/faults.md.
+  faults: () =>
+    must(run("pnpm", ["exec", "vitest", "run", "test/faults.test.ts", "-u"], { cwd: join(root, "compat") })),
 
   // On the oldest line that is supported and on the line that published figures are taken from.
   bench() {
