@@ -48,6 +48,7 @@ type WireOptions = Pick<
   | "maxWithheld"
   | "reserveOutput"
   | "countTokens"
+  | "costs"
 >;
 
 export interface DeepSeekFetchOptions extends WireOptions {
@@ -271,4 +272,5 @@ const WIRE_OPTIONS = [
   "maxWithheld",
   "reserveOutput",
   "countTokens",
+  "costs",
 ] as const satisfies readonly (keyof WireOptions)[];

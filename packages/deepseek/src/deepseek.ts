@@ -15,6 +15,8 @@ import { createBook } from "./accounts/book.ts";
 import { type Accounts, faceOf } from "./accounts/index.ts";
 import { DEFAULT_RULES } from "./accounts/options.ts";
 import { asStream } from "./as-stream.ts";
+import { type CostLedger, createCostLedger } from "./costs/ledger.ts";
+import type { PriceTable } from "./costs/prices.ts";
 import { ERROR_MODES, type ErrorMode } from "./error-mode.ts";
 import { type FetchRequest, withoutCredentials } from "./fetch-request.ts";
 import { createFetch } from "./fetch.ts";
@@ -40,6 +42,8 @@ export interface DeepSeekOptions extends DeepSeekUpstreamOptions, Settings {
   readonly fallback?: DeepSeekUpstreamOptions | Target<ChatRequest, ChatAnswer>;
   /** What becomes of a streamed answer that breaks off: an error, or `resume()`. @default "error" */
   readonly midStream?: MidStream;
+  /** What hosts ask for their models. Instead of `costs`. @default `prices`: what DeepSeek asks */
+  readonly prices?: PriceTable;
   /** How failures come out of `fetch`. @default "auto": thrown to the AI SDK, as responses to everybody else */
   readonly errorMode?: ErrorMode;
 }
@@ -85,6 +89,8 @@ export interface DeepSeek extends Managed {
   models(): readonly string[];
   /** The accounts of this client's keys: how each stands, and `reset` after a top-up. Can be given to further clients. */
   readonly accounts: Accounts;
+  /** What its calls cost, those that a fallback answered as well: by tenant, by model, and how much of it was for nothing. */
+  readonly costs: CostLedger;
   /** The client itself: outcomes that are not thrown, and the upstream for further clients. */
   readonly client: Client<ChatRequest, ChatAnswer>;
 }
@@ -103,7 +109,17 @@ export interface DeepSeek extends Managed {
  * ```
  */
 export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
-  const { budget, errorMode = "auto", fallback, midStream, name, policies, runtime, ...own } = options;
+  const {
+    budget,
+    errorMode = "auto",
+    fallback,
+    midStream,
+    name,
+    policies,
+    prices,
+    runtime,
+    ...own
+  } = options;
   if (policies !== undefined && fallback !== undefined) {
     throw new ConfigError(
       "createDeepSeek: fallback changes the recommended policies; where you give policies, put fallback({ to }) among them.",
@@ -117,13 +133,18 @@ export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
   if (!ERROR_MODES.includes(errorMode)) {
     throw new ConfigError('createDeepSeek: errorMode must be "auto", "response" or "throw".');
   }
-  const config = readUpstreamOptions("createDeepSeek", own);
+  if (prices !== undefined && own.costs !== undefined) {
+    throw new ConfigError("createDeepSeek: costs has prices already: createCostLedger({ prices }).");
+  }
+  const costs = own.costs ?? createCostLedger(prices === undefined ? {} : { prices });
+  const config = readUpstreamOptions("createDeepSeek", { ...own, costs });
   const settings: Settings = {
     ...(name !== undefined && { name }),
     ...(runtime !== undefined && { runtime }),
     ...(budget !== undefined && { budget }),
   };
-  const second = typeof fallback === "object" ? secondHost(fallback, settings, midStream) : fallback;
+  const second =
+    typeof fallback === "object" ? secondHost({ costs, ...fallback }, settings, midStream) : fallback;
   const client = createClient(
     { ...settings, upstream: createUpstream(config, (call) => addressOf(call, config)) },
     ...(policies ?? recommended({ host: config.profile, fallback: second, midStream })),
@@ -150,6 +171,7 @@ export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
     fetch: createFetch(() => ({ chat: client, other }), errorMode, runtime),
     handler: (handlerOptions) => createHandler(client, modelsOf(config), runtime, handlerOptions),
     models: () => modelsOf(config),
+    costs,
     accounts: faceOf(config.accounts ?? createBook([], DEFAULT_RULES)),
     client,
     describe: () => client.describe(),

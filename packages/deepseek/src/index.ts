@@ -2,6 +2,7 @@ export { accountOf, type Accounts, createAccounts } from "./accounts/index.ts";
 export type { AccountOptions, AccountsOptions } from "./accounts/options.ts";
 export type { AccountSnapshot, KeySnapshot } from "./accounts/snapshot.ts";
 export type { DeepSeekErrorCode, RateLimitReason } from "./classify.ts";
+export * from "./costs/index.ts";
 export { type Chat, createDeepSeek, type DeepSeek, type DeepSeekOptions } from "./deepseek.ts";
 export {
   type DeepSeekFetch,

@@ -11,6 +11,7 @@ import {
   DEFAULT_RULES,
 } from "./accounts/options.ts";
 import { type Asker, createAsker } from "./accounts/probe.ts";
+import { bookOf as costBookOf, type CostBook, type CostLedger } from "./costs/ledger.ts";
 import type { FimRequest } from "./fim.ts";
 import { type HostName, type HostProfile, hosts, type UpstreamMode } from "./hosts.ts";
 import type { CommitOn, StreamRules } from "./stream-source.ts";
@@ -105,10 +106,13 @@ export interface DeepSeekUpstreamOptions {
    * @default `estimatePrompt`: 0.3 tokens a character, 0.6 a Chinese, Japanese or Korean one
    */
   readonly countTokens?: (request: ChatRequest | FimRequest) => number;
+  /** Where is written down what its requests cost. @default `deepseek.costs` of `createDeepSeek`; else nowhere */
+  readonly costs?: CostLedger;
 }
 
 /** Options with everything filled in. */
 export interface UpstreamConfig {
+  readonly costs: CostBook | undefined;
   readonly profile: HostProfile;
   readonly url: string;
   /** Where texts are continued, if that is known. */
@@ -153,7 +157,9 @@ export function readUpstreamOptions(
   const commitOn = reader.oneOf<CommitOn>("commitOn", ["any", "content"], "any");
   const url = `${baseOf(where, given)}/chat/completions`;
   const fetch = reader.callback<Fetch>("fetch");
+  const costs = reader.raw<CostLedger>("costs");
   const config: UpstreamConfig = {
+    costs: costs === undefined ? undefined : costBookOf(where, costs),
     profile,
     url,
     ...keysOf(where, reader.raw("apiKey"), reader.raw("accounts"), host),

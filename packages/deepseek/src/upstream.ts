@@ -19,6 +19,7 @@ import { bodyFor, modelFor } from "./body.ts";
 import { canonicalKey } from "./canonical-key.ts";
 import { brokenFailure, errorFailure, type Failure, type FailureContext } from "./classify.ts";
 import { codec } from "./codec.ts";
+import { accounted, accountForCache } from "./costs/watch.ts";
 import { embeddedFacts, isErrorBody, parseLeniently, readErrorBody } from "./error-body.ts";
 import { isFim } from "./fim.ts";
 import { readJsonAnswer, readStreamedAnswer } from "./json-answer.ts";
@@ -82,6 +83,7 @@ export function createUpstream(
   addressOf: AddressOf = (call) => ownAddress(call, config),
   accountOf = (call: Call<ChatRequest>): string | undefined => config.accounts?.idFor(call),
 ): Upstream<ChatRequest, ChatAnswer> {
+  const { costs, profile } = config;
   const meter = createTokenMeter({
     modelOf: (request) => modelFor(request, config.profile),
     countTokens: config.countTokens,
@@ -105,8 +107,19 @@ export function createUpstream(
     codec,
     ...(config.prefixUrl !== undefined && { [CONTINUES]: true }),
     [ACCOUNT_OF]: accountOf,
+    ...(costs !== undefined && {
+      onCall: (call: Call<ChatRequest>) => accountForCache(call, costs, profile.name),
+    }),
   };
-  return Object.assign((call: Call<ChatRequest>) => ask(call, config, addressOf, meter), { traits });
+  const handle = (call: Call<ChatRequest>): Promise<Outcome<ChatAnswer>> =>
+    ask(call, config, addressOf, meter);
+  if (costs === undefined) return Object.assign(handle, { traits });
+  const place = {
+    host: profile.name,
+    accountOf,
+    modelFor: (request: ChatRequest) => modelFor(request, profile),
+  };
+  return Object.assign(accounted(handle, costs, place), { traits });
 }
 
 async function ask(
