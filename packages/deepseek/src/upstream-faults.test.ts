@@ -26,8 +26,12 @@ const request = {
 } satisfies ChatRequest;
 
 /** What the fault comes to for a caller of JSON, and of a stream: a code, or what its reader gets. */
-type Fate = string | { readonly reads: "all" | "some" | "nothing"; readonly error?: string };
+type Fate = string | { readonly reads: "all" | "some" | "nothing" | "other"; readonly error?: string };
 const ALL: Fate = { reads: "all" };
+/** What is in perfect order and all the same not what was asked for: the host's own word. */
+const OTHER: Fate = { reads: "other" };
+const NOTHING: Fate = { reads: "nothing" };
+const SOME: Fate = { reads: "some" };
 
 const FATES: Readonly<Record<string, readonly [json: Fate, stream: Fate]>> = {
   none: [ALL, ALL],
@@ -53,29 +57,55 @@ const FATES: Readonly<Record<string, readonly [json: Fate, stream: Fate]>> = {
   "queue_for;ms=1000": [ALL, ALL],
   "slow_first_token;ms=1000": [ALL, ALL],
   "slow_first_token;ms=30000;keepAlive=true": [ALL, ALL],
+  "slow_headers;ms=1000": [ALL, ALL],
   reset_before_headers: ["TRANSPORT", "TRANSPORT"],
+  reset_after_headers: ["TRANSPORT", "TRANSPORT"],
   empty_200: ["EMPTY_BODY", "EMPTY_BODY"],
   "blank_then_eof;n=2": ["EMPTY_BODY", "EMPTY_BODY"],
   "keepalive_then_eof;n=2": ["EMPTY_BODY", "EMPTY_BODY"],
   "blank_then_eof;n=48": ["QUEUE_TIMEOUT", "QUEUE_TIMEOUT"],
   "stall_after;tokens=5;ms=1000": [ALL, ALL],
+  "stall_with_keepalive;tokens=5;ms=1000": [ALL, ALL],
+  "slow_drip;gapMs=4000": [ALL, ALL],
+  "cut_at_ms;ms=20000": ["EMPTY_BODY", { reads: "some", error: "STREAM_TRUNCATED" }],
   "truncate_clean;tokens=0": ["EMPTY_BODY", "STREAM_TRUNCATED"],
   "truncate_clean;tokens=15": ["MALFORMED_RESPONSE", { reads: "some", error: "STREAM_TRUNCATED" }],
+  "truncate_chunked;tokens=15": ["TRANSPORT", { reads: "some", error: "TRANSPORT" }],
+  truncate_in_tool_call: ["MALFORMED_RESPONSE", { reads: "some", error: "STREAM_TRUNCATED" }],
   "reset_mid_stream;tokens=0": ["TRANSPORT", "TRANSPORT"],
   "reset_mid_stream;tokens=15": ["TRANSPORT", { reads: "some", error: "TRANSPORT" }],
+  "reset_mid_chunk;tokens=15": ["TRANSPORT", { reads: "some", error: "TRANSPORT" }],
   "garbage_then_eof;tokens=15": ["MALFORMED_RESPONSE", { reads: "some", error: "STREAM_TRUNCATED" }],
   "malformed_event;tokens=0": ["MALFORMED_RESPONSE", "MALFORMED_RESPONSE"],
   "malformed_event;tokens=15": ["MALFORMED_RESPONSE", { reads: "some", error: "MALFORMED_RESPONSE" }],
+  "malformed_json;tokens=15": ["MALFORMED_RESPONSE", { reads: "some", error: "MALFORMED_RESPONSE" }],
+  wrong_content_type: ["WRONG_CONTENT_TYPE", "WRONG_CONTENT_TYPE"],
+  json_instead_of_sse: [ALL, "WRONG_CONTENT_TYPE"],
   "error_event;tokens=0": ["SERVER", "SERVER"],
   "error_event;tokens=15;type=rate_limit_error": ["RATE_LIMIT", { reads: "some", error: "RATE_LIMIT" }],
   "isr;tokens=0": ["UPSTREAM_INTERRUPTED", "UPSTREAM_INTERRUPTED"],
   "isr;tokens=15": ["UPSTREAM_INTERRUPTED", { reads: "some", error: "UPSTREAM_INTERRUPTED" }],
+  "aborted;tokens=15": ["UPSTREAM_INTERRUPTED", { reads: "some", error: "UPSTREAM_INTERRUPTED" }],
   no_done: [ALL, ALL],
+  done_no_finish: [ALL, ALL],
+  usage_missing: [ALL, ALL],
+  model_swap: [ALL, ALL],
+  "fragment;bytes=50": [ALL, ALL],
   empty_content: ["EMPTY_RESPONSE", "EMPTY_RESPONSE"],
+  reasoning_only: [NOTHING, NOTHING],
+  length_no_content: [NOTHING, NOTHING],
+  "content_filter;tokens=15": [SOME, SOME],
+  "json_whitespace;n=20": [OTHER, OTHER],
+  "duplicate_chunk;tokens=10": [ALL, OTHER],
+  "reorder;tokens=10": [ALL, OTHER],
+  "big_event;tokens=10;bytes=100000": [OTHER, OTHER],
 };
 
 /** Only their caller's patience ends them. */
-const ENDLESS = ["queue_forever", "stall_after;tokens=0"];
+const ENDLESS = ["accept_hang", "queue_forever", "stall_after;tokens=0", "stall_with_keepalive;tokens=0"];
+
+/** They strike more than one request, so each has a host of its own. */
+const LASTING = ["refuse;forMs=600000", "reset_idle_socket"];
 
 const ask = (fault: string) =>
   createClient(
@@ -94,15 +124,12 @@ async function check(fate: Fate, asked: ReturnType<ReturnType<typeof ask>["outco
     return;
   }
   if (outcome.status !== "answered") throw new Error(JSON.stringify(essence(outcome)));
-  const { content } = sim.expectedText(request);
-  if (!isStream(outcome.value)) {
-    expect(outcome.value.choices[0]?.message.content).toBe(content);
-    return;
-  }
-  const { text, error } = await readAll(outcome.value);
+  const { text, error } = isStream(outcome.value)
+    ? await readAll(outcome.value)
+    : { text: outcome.value.choices[0]?.message.content ?? "", error: undefined };
   expect((error as { code?: string } | undefined)?.code).toBe(fate.error);
-  expect(content.startsWith(text)).toBe(true);
-  expect(text === content).toBe(fate.reads === "all");
+  const verdict = { complete: "all", prefix: "some", wrong: "other" }[sim.verifyText(request, text)];
+  expect(text === "" ? "nothing" : verdict).toBe(fate.reads);
 }
 
 describe.concurrent.each(Object.keys(FATES))("%s", (fault) => {
@@ -132,7 +159,31 @@ test.each(ENDLESS)("%s ends when its caller has had enough", async (fault) => {
   }
 });
 
+test.each([false, true])(
+  "who is refused is told, and so is whoever comes next: streamed %s",
+  async (stream) => {
+    const host = await startSimulator({ timeScale: SPEED, faults: [{ action: LASTING[0] as string }] });
+    const client = createClient(deepseekUpstream({ apiKey: host.key, baseURL: host.url }));
+    for (let time = 0; time < 2; time++) {
+      expect(essence(await client.outcome({ ...request, stream }))).toMatchObject({ code: "TRANSPORT" });
+    }
+    expect(host.attempts()).toHaveLength(1);
+    await client.drain();
+    await host.close();
+  },
+);
+
+test("a connection that died while it lay idle is a transport failure of the call that finds out", async () => {
+  const host = await startSimulator({ timeScale: SPEED, faults: [{ action: LASTING[1] as string }] });
+  const client = createClient(deepseekUpstream({ apiKey: host.key, baseURL: host.url }));
+  expect(await client.outcome(request)).toMatchObject({ status: "answered" });
+  await new Promise((resolve) => setImmediate(resolve)); // the connection lies idle
+  expect(essence(await client.outcome(request))).toMatchObject({ code: "TRANSPORT" });
+  await client.drain();
+  await host.close();
+});
+
 test("every fault that there is has its fate", () => {
-  const names = new Set([...Object.keys(FATES), ...ENDLESS].map((fault) => fault.split(";")[0]));
+  const names = new Set([...Object.keys(FATES), ...ENDLESS, ...LASTING].map((fault) => fault.split(";")[0]));
   expect(faultNames.filter((name) => !names.has(name))).toEqual([]);
 });
