@@ -63,7 +63,7 @@ export class Call<Req> {
   /** When it left for the upstream; undefined if it never did. Monotonic ms, as are all times here. */
   dispatchedAt: number | undefined = undefined;
   firstTokenAt: number | undefined = undefined;
-  /** Set by the upstream as soon as it is known, also in the middle of a stream. */
+  /** Set by the upstream as soon as it is known, also in the middle of a stream. Of a call with attempts inside: the latest one's. */
   usage: Usage | undefined = undefined;
   // What bounds this attempt itself, and for a call that nothing around it bounds, what it began with.
   #limit = Infinity;

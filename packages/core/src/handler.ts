@@ -60,7 +60,7 @@ export interface UpstreamTraits<Req, Res> {
   readonly name?: string;
   /** Canonical identity of a request: equal keys may share one answer. `undefined`: this request is not cacheable. */
   readonly key?: (request: Req) => string | undefined;
-  /** Tokens that this request may use at most, to be reserved before it is sent. */
+  /** Tokens to be reserved for this request before it is sent: what it will probably use, or may use at most. */
   readonly cost?: (request: Req) => Usage;
   /** How an answer is stored and given out again. Without it a stream is stored as the list of its items. */
   readonly codec?: Codec<Res, Req>;

@@ -35,6 +35,7 @@ export {
 export { resume, type ResumeOptions } from "./resume/index.ts";
 export type { CommitOn } from "./stream-source.ts";
 export { estimatePrompt, estimateTokens } from "./tokens/estimate.ts";
+export type { ReserveOutput } from "./tokens/meter.ts";
 export type { Fetch } from "./transport.ts";
 export * from "./types.ts";
 export { deepseekUpstream } from "./upstream.ts";

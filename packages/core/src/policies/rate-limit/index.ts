@@ -26,7 +26,7 @@ export interface RateLimitOptions<Req = Any> {
   readonly limits: RateLimits | ((call: Call<Req>) => RateLimits);
   /** Limits each key apart; calls without one share a limit of their own. @default one limit for all */
   readonly key?: (request: Req, call: Call<Req>) => string | undefined;
-  /** Tokens that a request may use at most. @default what the call says, else what the upstream says, else 0 */
+  /** Tokens to reserve for a request: what it will probably use, or may use at most. @default what the call says, else what the upstream says, else 0 */
   readonly cost?: (request: Req, call: Call<Req>) => number | Usage;
   /** How long a call may wait for its turn. @default 0: refuse at once */
   readonly wait?: Duration;
@@ -44,8 +44,10 @@ export interface RateLimitOptions<Req = Any> {
  *
  * Tokens are reserved before a call is sent and settled when it has ended: what it did not use is given back, what it
  * used on top is owed, and later calls wait for it. A call that was refused further in, turned away by the upstream
- * (429) or never sent costs no tokens, and no request unless it was sent. An answer without `usage` costs what was
- * reserved, a broken stream as well. A call that asks for more than the whole bucket holds goes when the bucket is full.
+ * (429) or never sent costs no tokens, and no request unless it was sent. A call that broke or was cancelled costs what
+ * its upstream estimates, `deepseekUpstream` by the tokens that came; where it tells no `usage` at all, what was reserved.
+ * Outside of a retry it is the latest attempt that counts; inside, each for itself. A call that asks for more than the
+ * whole bucket holds goes when the bucket is full.
  *
  * Refuses with `RATE_LIMITED`, and with the `retryAfterMs` after which the same call alone would pass: exact to the
  * millisecond, unless others wait in line, where it is an estimate. Waiting is bounded by `wait` and by the call's

@@ -283,6 +283,33 @@ describe("tokens", () => {
     expect(left(fromUpstream)?.tokens, "what is said to a client around counts inside").toBe(65);
   });
 
+  it("are settled by the latest attempt inside; what was told outweighs an estimate", async () => {
+    const clock = createTestClock();
+    const told = { totalTokens: 30 };
+    const guessed = { totalTokens: 7, estimated: true };
+    const after = async (...usages: readonly (Usage | undefined)[]): Promise<number | undefined> => {
+      let attempt = 0;
+      const fails = upstreamOf((_: string, { call }): string => {
+        call.usage = usages[attempt++];
+        throw new Error("reset");
+      });
+      const client = createClient(
+        { upstream: fails, runtime: clock },
+        rateLimit({ limits: tokens(100), cost: () => 40 }),
+        retry({ attempts: usages.length, baseDelay: 0 }),
+      );
+      await clock.until(client.outcome("q"));
+      expect(attempt).toBe(usages.length);
+      return left(client)?.tokens;
+    };
+    expect(await after(undefined, undefined)).toBe(60);
+    expect(await after(guessed)).toBe(93);
+    expect(await after(guessed, { totalTokens: 9, estimated: true })).toBe(91);
+    expect(await after(guessed, told)).toBe(70);
+    expect(await after(told, { totalTokens: 20 })).toBe(80);
+    expect(await after(told, guessed)).toBe(70);
+  });
+
   it("come back when a guard further in refuses, a caller leaves before dispatch, or a cache answers; so does the request", async () => {
     const clock = createTestClock();
     const options = { limits: { ...perSecond(10), ...tokens(100) }, cost: () => 40 };
