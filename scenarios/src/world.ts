@@ -16,7 +16,9 @@ export const STEP_MS = 10;
 
 /** Two kinds of clocks that go in turns, in small steps. */
 export function createWorld(simulators: readonly Simulator[], seed: number): World {
-  const clock = createTestClock({ seed });
+  // The same day and hour on both sides, or they would go by different prices.
+  const utc = simulators[0]?.state().utc;
+  const clock = createTestClock({ seed, ...(utc !== undefined && { wallStart: Date.parse(utc) }) });
 
   async function step(ms: number): Promise<void> {
     for (const simulator of simulators) await simulator.advance(ms);

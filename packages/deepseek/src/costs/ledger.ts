@@ -145,7 +145,7 @@ export function createCostLedger(options: CostLedgerOptions = {}): CostLedger {
       checkPeriod(period);
       const groups = new Map<string, Row>();
       for (const { names, tally } of rowsIn(period)) {
-        const shown = Object.fromEntries(dimensions.map((name) => [name, names[name]]));
+        const shown = Object.fromEntries(dimensions.map((name) => [name, names[name] ?? "-"]));
         const key = keyOf(shown);
         let group = groups.get(key);
         if (group === undefined) groups.set(key, (group = { names: shown, tally: emptyTally() }));
