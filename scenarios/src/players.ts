@@ -40,8 +40,21 @@ export async function playAll(
 
 function ask(worker: Worker, order: Order): Promise<Told> {
   return new Promise((resolve, reject) => {
-    worker.once("message", resolve);
-    worker.once("error", reject);
+    // Only these two: a worker has listeners of its own.
+    const forget = (): void => {
+      worker.off("message", onTold);
+      worker.off("error", onError);
+    };
+    const onTold = (told: Told): void => {
+      forget();
+      resolve(told);
+    };
+    const onError = (error: Error): void => {
+      forget();
+      reject(error);
+    };
+    worker.on("message", onTold);
+    worker.on("error", onError);
     worker.postMessage(order); // oxlint-disable-line unicorn/require-post-message-target-origin -- a thread, not a window
-  }).finally(() => worker.removeAllListeners()) as Promise<Told>;
+  });
 }
