@@ -70,6 +70,15 @@ export function createSplice(first: Part, parts: Parts): Splice {
     return parts.estimate(tokens - since.tokens, reasoningTokens - since.reasoningTokens);
   }
 
+  /** No part comes behind this one, which did not end as it should. */
+  function tellAll(last: PartUsage): void {
+    const all = [...before, last];
+    parts.tell(
+      sumUsage(emptyUsage(), all),
+      all.some(({ estimated }) => estimated === true),
+    );
+  }
+
   /** A chunk of a later part becomes one of the answer that was begun, or none. */
   function adopt(chunk: ChatChunk, seam: Joint): void {
     const { id, created, model } = head as ChatChunk;
@@ -150,7 +159,10 @@ export function createSplice(first: Part, parts: Parts): Splice {
     switching = true;
     const next = await parts.next(ending, delivered);
     switching = false;
-    if (next === undefined) throwAs(ending, error, parts.meta);
+    if (next === undefined) {
+      tellAll(spent);
+      throwAs(ending, error, parts.meta);
+    }
     before = [...before, spent];
     since = delivered;
     part = next;
@@ -188,6 +200,7 @@ export function createSplice(first: Part, parts: Parts): Splice {
       }
     },
     async return() {
+      if (!left && !complete) tellAll(estimate());
       left = true;
       ready = [];
       if (switching) parts.leave();

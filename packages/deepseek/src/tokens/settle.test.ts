@@ -2,6 +2,7 @@
 import { createClient, type Ending, guard, type Policy, rateLimit, retry, timeout } from "@breakwater/core";
 import {
   type Attempt,
+  type FaultRule,
   type Personality,
   type Simulator,
   type SimulatorOptions,
@@ -11,6 +12,7 @@ import { createTestClock } from "@breakwater/testing";
 import { afterEach, describe, expect, test } from "vitest";
 
 import { hosts } from "../hosts.ts";
+import { resume } from "../resume/index.ts";
 import { type ChatRequest, isStream } from "../types.ts";
 import type { DeepSeekUpstreamOptions } from "../upstream-options.ts";
 import { deepseekUpstream } from "../upstream.ts";
@@ -256,6 +258,22 @@ describe("a stream", () => {
     expect(charged()).toBe(endings[0]?.usage?.totalTokens);
     expect(charged() / computed(attempt)).toBeGreaterThan(0.6);
     expect(charged() / computed(attempt)).toBeLessThan(1.7);
+  });
+
+  test.each<[string, number, readonly FaultRule[]]>([
+    ["breaks again", Infinity, [{ action: "reset_mid_stream;tokens=60" }]],
+    ["its reader leaves", 100, [{ action: "reset_mid_stream;tokens=60", times: 1 }]],
+  ])("that is continued is charged all of its parts when it %s", async (_, chunks, faults) => {
+    const { ask, charged, simulator, endings } = await limited({ inside: [resume()], simulated: { faults } });
+    await ask({ ...STREAM, thinking: { type: "disabled" } }, { chunks });
+    expect(simulator.attempts().map(({ outcome }) => outcome)).toEqual([
+      "faulted",
+      chunks === Infinity ? "faulted" : "client_closed",
+    ]);
+    const used = endings.map(({ usage }) => usage?.totalTokens ?? 0);
+    expect(Math.abs(charged() / ((used[0] ?? 0) + (used[1] ?? 0)) - 1)).toBeLessThan(0.05);
+    const sum = simulator.attempts().reduce((total, attempt) => total + computed(attempt), 0);
+    expect(Math.abs(charged() / sum - 1)).toBeLessThan(0.1);
   });
 
   test("outside of retry() it is charged for the attempt that was the last", async () => {
