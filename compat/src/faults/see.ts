@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 
+import type { Snapshot } from "@breakwater/core";
 import { deepseekFetch } from "@breakwater/deepseek";
 import { createTestClock } from "@breakwater/testing";
 import OpenAI from "openai";
@@ -15,7 +16,16 @@ export type How = "alone" | "through" | "as-stream";
 
 /** Longer than any clock but the last of the recommended ones, which is for answers that make progress. */
 const PATIENCE_MS = 20 * 60_000;
-const STEP_MS = 100;
+const STEP_MS = 250;
+
+/** Of the bulkheads and their queues. */
+function permitsOf({ policies }: Snapshot): number {
+  const counts = policies
+    .filter(({ kind }) => kind === "adaptive" || kind === "bulkhead")
+    .map(({ state }) => state as Readonly<Record<"active" | "queued", Readonly<Record<string, number>>>>)
+    .flatMap(({ active, queued }) => [...Object.values(active), ...Object.values(queued)]);
+  return counts.reduce((sum, count) => sum + count, 0);
+}
 
 /**
  * Lets the official SDK ask a host of its own, over sockets and in virtual time, and says what its caller saw. So a slow
@@ -69,8 +79,10 @@ export async function see(row: Row, stream: boolean, strikes: Strikes, how: How)
     const ended: Fate = { ...fate };
     // What is given back with the last word; and a simulator learns a moment later that somebody has left.
     for (let turn = 0; turn < 20; turn++) await pass();
+    const clients = breakwater.snapshot();
     const held = {
-      calls: breakwater.snapshot().reduce((sum, { inFlight }) => sum + inFlight, 0),
+      calls: clients.reduce((sum, { inFlight }) => sum + inFlight, 0),
+      permits: clients.reduce((sum, client) => sum + permitsOf(client), 0),
       connections: simulator.state().open,
       timers: clock.pending,
     };

@@ -22,7 +22,13 @@ export interface Seen {
   /** Simulated ms until it ended. */
   readonly ms: number;
   /** What was still held when it was over. */
-  readonly held: { readonly calls: number; readonly connections: number; readonly timers: number };
+  readonly held: {
+    readonly calls: number;
+    /** Taken, or waited for. */
+    readonly permits: number;
+    readonly connections: number;
+    readonly timers: number;
+  };
 }
 
 /** How a promise ended, once it has. */
