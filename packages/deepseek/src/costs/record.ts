@@ -64,8 +64,8 @@ export function tokensOf(usage: Ending["usage"]): Tokens | undefined {
   if (promptTokens === undefined || completionTokens === undefined) return undefined;
   const hit = Math.min(cachedPromptTokens ?? 0, promptTokens);
   const reasoning = reasoningTokens ?? 0;
-  const whole = [hit, promptTokens, completionTokens, reasoning].every((count) =>
-    Number.isSafeInteger(count),
+  const whole = [hit, promptTokens, completionTokens, reasoning].every(
+    (count) => Number.isSafeInteger(count) && count >= 0,
   );
   if (!whole) return undefined;
   return { hit, miss: promptTokens - hit, completion: completionTokens, reasoning };
