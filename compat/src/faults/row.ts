@@ -18,6 +18,7 @@ export interface Row {
 /** Where the defaults of a fault would not strike an answer of a dozen tokens, or would say nothing. */
 const PARAMS: Readonly<Record<string, string>> = {
   cut_at_ms: "ms=3000",
+  fragment: "bytes=3",
   retry_after: "seconds=2",
   slow_drip: "gapMs=10000",
   status: "code=524",

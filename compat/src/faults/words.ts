@@ -18,6 +18,9 @@ const HELD: Readonly<Record<Seen["text"], string>> = {
   wrong: "another text",
 };
 
+/** Half a minute and a little, so that nothing in the tables lies where a step of the clock decides. */
+const NOTABLE_MS = 32_500;
+
 /** A cell of the table: what the caller is left with, after how many requests if there were several, and after how long. */
 export function inWords(row: Row, seen: Seen): string {
   const { ended, error, finish, ms, requests, swapped, text, usage } = seen;
@@ -44,7 +47,7 @@ export function inWords(row: Row, seen: Seen): string {
     if (swapped) parts.push("model says another");
   }
   if (requests > 1) parts.push(`${requests} requests`);
-  if ((ended === "threw" || requests > 1) && ms >= 30_000) parts.push(duration(ms));
+  if ((ended === "threw" || requests > 1) && ms >= NOTABLE_MS) parts.push(duration(ms));
   return parts.join(", ");
 }
 
