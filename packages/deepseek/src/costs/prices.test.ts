@@ -2,7 +2,7 @@ import { ConfigError } from "@breakwater/core";
 import { describe, expect, it } from "vitest";
 
 import { createPriceList } from "./price-list.ts";
-import { type HostPrices, type PriceEntry, prices, type PriceTable } from "./prices.ts";
+import { type PriceEntry, prices, type PriceTable } from "./prices.ts";
 import { priced } from "./record.ts";
 
 const list = createPriceList("test", prices);
@@ -99,7 +99,7 @@ describe("peak hours", () => {
         tokens,
       }).tier;
     expect(tier(prices)).toBe("peak");
-    expect(tier({ deepseek: { ...(prices["deepseek"] as HostPrices), peakBy: "arrival" } })).toBe("offpeak");
+    expect(tier({ deepseek: { ...prices.deepseek, peakBy: "arrival" } })).toBe("offpeak");
   });
 
   it("may be most of the day, every day, as they were around the discount of 2025", () => {

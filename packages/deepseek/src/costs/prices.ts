@@ -92,7 +92,7 @@ const flash: PriceEntry = {
  * const deepseek = createDeepSeek({ prices: { ...prices, siliconflow: { models: mine } } });
  * ```
  */
-export const prices: PriceTable = {
+export const prices: Readonly<Record<"deepseek", HostPrices>> = {
   deepseek: {
     models: {
       "deepseek-flash": [flash],
