@@ -68,7 +68,7 @@ export interface UpstreamTraits<Req, Res> {
   readonly marks?: readonly Mark[];
   /**
    * Told of every call of a client around it before any policy sees it, also of those that never reach it: what a cache
-   * answers can be counted so. It may watch the call and `defer`, not change it. A throw is the caller's error.
+   * answers can be counted so. It may watch the call and `defer`, not change it, and must not throw.
    */
   readonly onCall?: (call: Call<Req>) => void;
 }

@@ -34,7 +34,7 @@ interface HostList {
 }
 
 /** What is paid for a token at a moment. */
-export interface Quote {
+interface Quote {
   readonly from: string;
   readonly tier: Tier;
   readonly rates: Rates;
