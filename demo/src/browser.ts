@@ -76,5 +76,5 @@ export async function browse(arrival: Arrival, options: BrowserOptions): Promise
 
 /** Compares what arrived with the one right answer, token by token. */
 function verdictOf(arrival: Arrival, received: string, { verify }: BrowserOptions): Verdict {
-  return verify(bodyOf(arrival) as ChatRequest, received);
+  return verify(bodyOf(arrival), received);
 }

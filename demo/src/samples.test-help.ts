@@ -23,6 +23,7 @@ export function attempt(scope: string, outcome: Attempt["outcome"], tokensGenera
   return {
     seq: 1,
     scope,
+    replica: "main",
     account: "account-1",
     keyTail: "im-1",
     path: "/chat/completions",

@@ -44,7 +44,7 @@ export async function makeCall(
     arrival,
     endedAt: now(),
     firstTokenAt,
-    text: judge.verifyText(request as Parameters<Simulator["verifyText"]>[0], text),
+    text: judge.verifyText(request, text),
     error,
     meta: outcome.meta,
   });

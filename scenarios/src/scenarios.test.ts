@@ -29,7 +29,7 @@ describe("the scenarios", () => {
   it("see a client that is worse: one without retries misses", async () => {
     const played = await play({ ...edgeHtml, client: () => ({ policies: [] }) }, 3);
     expect(
-      one
+      edgeHtml
         .figures(played)
         .filter(({ met }) => !met)
         .map(({ figure }) => figure),

@@ -33,7 +33,7 @@ export interface Seen {
 
 /** How a promise ended, once it has. */
 export interface Fate {
-  ended?: "answered" | "threw";
+  ended?: "answered" | "threw" | "hangs";
   error?: unknown;
 }
 

@@ -130,7 +130,7 @@ describe("with the official SDK, over sockets", () => {
   test("leaving the loop ends the call", async () => {
     const { client, permits } = sdk("none");
     for await (const _ of await client.chat.completions.create({ ...request, stream: true })) break;
-    await gone(sim);
+    await settled(sim);
     expect(permits()).toEqual([0, 0]);
   });
 
@@ -141,7 +141,7 @@ describe("with the official SDK, over sockets", () => {
     await arrived(sim);
     controller.abort();
     await expect(asked).rejects.toThrow(OpenAI.APIUserAbortError);
-    await gone(sim);
+    await settled(sim);
     expect(permits()).toEqual([0, 0]);
   });
 
@@ -153,7 +153,7 @@ describe("with the official SDK, over sockets", () => {
 });
 
 /** Until the simulator has nothing open any more. */
-async function gone(sim: Simulator): Promise<void> {
+async function settled(sim: Simulator): Promise<void> {
   while (sim.state().open > 0) await new Promise((resolve) => setImmediate(resolve));
 }
 async function arrived(sim: Simulator): Promise<void> {

@@ -199,7 +199,29 @@ describe("what an attempt was good for", () => {
     const answer = deepseek.stream(ask("And now?"));
     await until(answer.next());
     await until(Promise.resolve(answer.return?.()));
-    expect(records.map(({ category }) => category)).toEqual(["cancelled", "cancelled"]);
+    // Of an answer that comes whole nobody can know how far it was; of a stream what was read.
+    expect(records.map(({ category, estimated }) => [category, estimated])).toEqual([
+      ["cancelled", false],
+      ["cancelled", true],
+    ]);
+    const [whole, streamed] = records;
+    expect(whole?.nanoUsd).toBe(null);
+    expect(streamed?.completion).toBeGreaterThan(0);
+    const { estimatedNanoUsd, nanoUsd, unknown, wasteNanoUsd } = deepseek.costs.total();
+    expect(nanoUsd).toBeGreaterThan(0n);
+    expect([unknown, nanoUsd, wasteNanoUsd]).toEqual([1, estimatedNanoUsd, estimatedNanoUsd]);
+  });
+
+  it("a stream that broke off before its host told is estimated, and marked", async () => {
+    const { deepseek, records, until } = await world({ faults: [{ action: "truncate_clean;tokens=20" }] });
+    const { meta, value } = await until(deepseek.client.full(ask("Tell me", { stream: true })));
+    const broken = readAll(value as AsyncIterable<unknown>).then(
+      () => "whole",
+      () => "broken",
+    );
+    expect(await until(broken)).toBe("broken");
+    expect(records).toMatchObject([{ category: "failed", estimated: true, completion: 20 }]);
+    expect(deepseek.costs.of(meta)).toMatchObject({ estimated: true, nanoUsd: records[0]?.nanoUsd });
   });
 
   it("both parts of an answer that was continued are useful", async () => {

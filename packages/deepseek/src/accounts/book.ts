@@ -40,7 +40,7 @@ export interface AccountBook {
 }
 
 /** Whose a key is that came with a call. */
-export interface Owner {
+interface Owner {
   /** Keeps hosts apart. */
   readonly place: string;
   readonly account?: string | undefined;

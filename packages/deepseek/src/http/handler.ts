@@ -77,7 +77,7 @@ export function createHandler(
     if (parsed.stream !== true) return jsonResponse(await asked);
     const outcome = await orLate(asked);
     if (outcome === undefined) {
-      const feed = Promise.resolve(asked).then((outcome) => feedOf(outcome, parsed));
+      const feed = Promise.resolve(asked).then((late) => feedOf(late, parsed));
       return sseResponse({}, feed, leave);
     }
     if (outcome.status !== "answered") return jsonResponse(outcome);

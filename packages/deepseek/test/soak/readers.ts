@@ -4,7 +4,7 @@ import type { ChatRequest as SimulatedRequest, Simulator } from "@breakwater/sim
 import type { ChatRequest, DeepSeek } from "../../src/index.ts";
 
 /** What a reader does with a stream. */
-export type Habit = "reads" | "slow" | "leaves" | "aborts" | "gives-up-early";
+type Habit = "reads" | "slow" | "leaves" | "aborts" | "gives-up-early";
 
 export interface Plan {
   readonly request: ChatRequest & SimulatedRequest;

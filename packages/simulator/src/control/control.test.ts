@@ -206,3 +206,18 @@ test("questions that tests ask", async () => {
     expect(() => simulator.maxInFlight("nobody")).toThrow('account: got "nobody"');
   });
 });
+
+test("a page of another origin controls nothing", async () => {
+  await withSimulator({}, async (simulator) => {
+    const ask = (origin: string) =>
+      fetch(`${simulator.url}/__sim/faults`, {
+        method: "POST",
+        headers: { origin },
+        body: JSON.stringify({ action: "503" }),
+      });
+    expect((await ask("https://somewhere.example")).status).toBe(403);
+    expect(simulator.state().faults).toEqual([]);
+    expect((await ask(simulator.url)).status).toBe(200);
+    expect(simulator.state().faults).toHaveLength(1);
+  });
+});

@@ -85,8 +85,16 @@ function serveEvents(target: ControlTarget, { headers, query }: IncomingCall, si
   if (!target.subscribe(sink, missed)) send(sink, 503, mistake("too many readers of events"));
 }
 
+/** Any page that is open in the browser could ask otherwise: it need not read an answer to do harm. */
+function isForeign({ headers }: IncomingCall): boolean {
+  const { host, origin } = headers;
+  return origin !== undefined && host !== undefined && origin !== `http://${host}`;
+}
+
 /** Serves `/__sim/*`. */
 export function serveControl(target: ControlTarget, call: IncomingCall, sink: Sink): void {
+  if (isForeign(call))
+    return send(sink, 403, mistake("pages of other origins may not control the simulator"));
   const path = call.path.slice("/__sim".length);
   if (call.method === "GET" && (path === "" || path === "/")) return servePage(sink);
   if (call.method === "GET" && path === "/events") return serveEvents(target, call, sink);

@@ -17,7 +17,7 @@ export interface ChatMessage {
 /** A function the model may call. */
 export interface ChatTool {
   type: "function";
-  function: { name: string; description?: string; parameters?: unknown; strict?: boolean };
+  function: { name: string; description?: string; parameters?: unknown; strict?: boolean | null };
 }
 
 /** What both kinds of requests have. */
