@@ -1,4 +1,4 @@
-import { DISCARDED, type Ending, UpstreamError } from "@breakwater/core";
+import { DISCARDED, type Ending } from "@breakwater/core";
 import { describe, expect, it } from "vitest";
 
 import { categoryOf, type CostCategory, spentBy, tokensOf } from "./record.ts";
@@ -51,12 +51,10 @@ describe("what an attempt was good for", () => {
 describe("what an attempt spent", () => {
   const nothing = { hit: 0, miss: 0, completion: 0, reasoning: 0 };
   const failed = (more: Partial<Ending> = {}): Ending => ({ status: "failed", endedAt: 1, ...more });
-  const status = (code: number): Ending =>
-    failed({ error: new UpstreamError("SERVER", "no", { status: code, retryable: true }) });
 
   it("is what the host told, the context cache taken out of the prompt", () => {
     const usage = { promptTokens: 10, completionTokens: 5, cachedPromptTokens: 4, reasoningTokens: 2 };
-    expect(spentBy(failed(), usage, true)).toEqual({ hit: 4, miss: 6, completion: 5, reasoning: 2 });
+    expect(spentBy(failed(), usage)).toEqual({ hit: 4, miss: 6, completion: 5, reasoning: 2 });
     expect(tokensOf({ promptTokens: 10, completionTokens: 5 })).toEqual({
       hit: 0,
       miss: 10,
@@ -71,12 +69,10 @@ describe("what an attempt spent", () => {
     expect(tokensOf({ promptTokens: 1, completionTokens: -1 })).toBeUndefined();
   });
 
-  it("is nothing where the host never answered, or turned it away; else nobody knows", () => {
-    expect(spentBy(failed(), undefined, false)).toEqual(nothing);
-    expect(spentBy(status(503), undefined, true)).toEqual(nothing);
-    expect(spentBy(failed({ spent: false }), undefined, true)).toEqual(nothing);
-    expect(spentBy(failed({ spent: true }), undefined, true)).toBeUndefined();
-    expect(spentBy(failed(), undefined, true)).toBeUndefined();
-    expect(spentBy(ending("answered"), undefined, true)).toBeUndefined();
+  it("is nothing where the upstream says so; else nobody knows", () => {
+    expect(spentBy(failed({ spent: false }), undefined)).toEqual(nothing);
+    expect(spentBy(failed({ spent: true }), undefined)).toBeUndefined();
+    expect(spentBy(failed(), undefined)).toBeUndefined();
+    expect(spentBy(ending("answered"), undefined)).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-import { DISCARDED, type Ending, UpstreamError } from "@breakwater/core";
+import { DISCARDED, type Ending } from "@breakwater/core";
 
 import { nanoOf } from "./money.ts";
 import type { PriceList, Tier } from "./price-list.ts";
@@ -71,16 +71,10 @@ export function tokensOf(usage: Ending["usage"]): Tokens | undefined {
   return { hit, miss: promptTokens - hit, completion: completionTokens, reasoning };
 }
 
-/**
- * What an attempt spent; undefined where nobody knows. One that the host did not answer, or answered with an error
- * status, spent nothing as far as anybody can know.
- */
-export function spentBy(ending: Ending, usage: Ending["usage"], begun: boolean): Tokens | undefined {
+/** What an attempt spent; undefined where nobody knows. The upstream knows of what was turned away that it spent nothing. */
+export function spentBy({ spent }: Ending, usage: Ending["usage"]): Tokens | undefined {
   if (usage !== undefined) return tokensOf(usage);
-  const { error, spent } = ending;
-  if (spent === true) return undefined;
-  const turnedAway = UpstreamError.isInstance(error) && error.status !== undefined;
-  return spent === false || turnedAway || !begun ? NOTHING : undefined;
+  return spent === false ? NOTHING : undefined;
 }
 
 type Priced = Pick<CostRecord, "nanoUsd" | "priceFrom" | "tier">;

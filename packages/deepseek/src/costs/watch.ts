@@ -22,14 +22,10 @@ export function accounted<Req, Res>(
   place: CostPlace<Req>,
 ): Handler<Req, Res> {
   return (call) => {
-    let begun = false;
     let given = false;
-    call.watch((mark) => {
-      begun ||= mark === "headers";
-    });
     call.defer((ending) => {
       // Else it was refused, or its caller left, before anything was sent.
-      if (ending.dispatchedAt !== undefined) settle(call, ending, { begun, given }, book, place);
+      if (ending.dispatchedAt !== undefined) settle(call, ending, given, book, place);
     });
     return chain(handle(call), (outcome) => {
       given = outcome.status === "answered" && outcome.end !== undefined;
@@ -42,7 +38,7 @@ export function accounted<Req, Res>(
 function settle<Req>(
   call: Call<Req>,
   ending: Ending,
-  { begun, given }: { readonly begun: boolean; readonly given: boolean },
+  given: boolean,
   book: CostBook,
   place: CostPlace<Req>,
 ): void {
@@ -51,7 +47,7 @@ function settle<Req>(
   const at = runtime.wallNow();
   const arrivedAt = at - (runtime.now() - (ending.dispatchedAt ?? runtime.now()));
   const usage = ending.usage ?? call.usage;
-  const tokens = spentBy(ending, usage, begun);
+  const tokens = spentBy(ending, usage);
   const requested = place.modelFor(call.request);
   const model = meta.model ?? requested;
   const name = place.accountOf(call);
