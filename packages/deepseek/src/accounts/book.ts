@@ -23,7 +23,7 @@ export interface Lease {
   elsewhere(scope: "key" | "account"): boolean;
 }
 
-/** @internal The accounts of a client, and what is known of them. */
+/** The accounts of a client, and what is known of them. */
 export interface AccountBook {
   /** The account that the call goes to, as far as can be said before it is let in. */
   idFor(call: Call<unknown>): string | undefined;

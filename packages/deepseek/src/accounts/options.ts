@@ -21,7 +21,7 @@ export interface AccountsOptions {
   readonly maxDisabledFor?: Duration;
 }
 
-/** @internal */
+/** How patient accounts are. */
 export interface AccountRules {
   readonly minBalance: number;
   readonly closedForMs: number;

@@ -50,7 +50,7 @@ export interface CostLedgerOptions {
   readonly maxRows?: number;
 }
 
-/** What records are written into. @internal */
+/** What records are written into. */
 export interface CostBook {
   readonly list: PriceList;
   /** @param metas of the call and of those that it was made for */
