@@ -1,7 +1,7 @@
 // Other lines of Node than the one that runs, from the registry's node packages: they have no install scripts, and npm
 // checks what it downloads. They stay out of package.json because the last one installed would take the name `node`.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -17,23 +17,33 @@ const PLATFORMS = { win32: "win", "darwin-arm64": "bin-darwin" };
 export function fetched(name, version, as, { env = process.env, flags = [] } = {}) {
   const prefix = join(root, ".cache", as, version);
   const bin = join(prefix, "node_modules", ".bin");
-  const done = join(prefix, ".done");
-  if (existsSync(done)) return bin;
-  mkdirSync(prefix, { recursive: true });
+  if (existsSync(join(prefix, ".done"))) return bin;
+  // Made aside and moved into place: two tasks may ask for it at once, and neither may see half of it.
+  const own = `${prefix}.${process.pid}`;
+  mkdirSync(own, { recursive: true });
   const quiet = ["--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"];
   const { status } = spawnSync(
     "npm",
-    ["install", "--prefix", prefix, ...quiet, ...flags, `${name}@${version}`],
+    ["install", "--prefix", own, ...quiet, ...flags, `${name}@${version}`],
     {
-      cwd: prefix,
+      cwd: own,
       stdio: ["ignore", "ignore", "inherit"],
       shell: windows,
       env,
     },
   );
-  if (status !== 0) return undefined;
-  writeFileSync(done, "");
-  return bin;
+  const done = (folder) => existsSync(join(folder, ".done"));
+  if (status === 0 && !done(prefix)) {
+    writeFileSync(join(own, ".done"), "");
+    rmSync(prefix, { recursive: true, force: true }); // half of one, from a run that was ended
+    try {
+      renameSync(own, prefix);
+    } catch {
+      // Somebody else was faster.
+    }
+  }
+  rmSync(own, { recursive: true, force: true });
+  return done(prefix) ? bin : undefined;
 }
 
 /**

@@ -21,5 +21,10 @@ const env = {
   BREAKWATER_COUNTS: `counts-node-${line}`,
   [pathKey]: folder + delimiter + process.env[pathKey],
 };
+const found = spawnSync("node", ["-p", "process.versions.node"], { env, encoding: "utf8" }).stdout ?? "";
+if (!found.startsWith(`${line}.`)) {
+  console.error(`${folder} should hold Node ${line}, and \`node\` is ${found.trim() || "not there"}.`);
+  process.exit(1);
+}
 const { status } = spawnSync(command, args, { stdio: "inherit", env, shell: process.platform === "win32" });
 process.exit(status ?? 1);
