@@ -15,7 +15,7 @@ describe("the scenarios", () => {
     expect(cases.map(({ scenario }) => scenario)).toEqual(scenarioNames);
   });
 
-  it("give the same figures for the same seed, and these are met", async () => {
+  it("give the same figures for the same seed, and these are met", { timeout: 120_000 }, async () => {
     const played = await play(edgeHtml, 3);
     const figures = edgeHtml.figures(played);
     expect(figures.length).toBeGreaterThan(3);
@@ -26,7 +26,7 @@ describe("the scenarios", () => {
     expect(edgeHtml.figures(again)).toEqual(figures);
   });
 
-  it("see a client that is worse: one without retries misses", async () => {
+  it("see a client that is worse: one without retries misses", { timeout: 120_000 }, async () => {
     const played = await play({ ...edgeHtml, client: () => ({ policies: [] }) }, 3);
     expect(
       edgeHtml

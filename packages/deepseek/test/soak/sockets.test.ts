@@ -98,7 +98,7 @@ it(
     console.log("soak over sockets:", JSON.stringify(counts));
     expect(fates.filter(({ kind }) => kind === "broken")).toEqual([]);
     expect(fates).toHaveLength(ROUNDS * AT_ONCE);
-    expect(counts["complete"]).toBeGreaterThan(0.5 * fates.length);
+    expect(counts["complete"]).toBeGreaterThan(0.4 * fates.length);
 
     const slope = slopeOf(heap.slice(5)) / AT_ONCE;
     console.log(
