@@ -101,7 +101,8 @@ describe("before the first token", () => {
   test("queue_for beyond the queue timeout ends cleanly without an answer", async () => {
     await strike("queue_for;ms=700000", stream, (answer, _simulator, attempt) => {
       expect(answer.ending).toBe("end");
-      expect(new Set(answer.chunks)).toEqual(new Set([": keep-alive\n\n"]));
+      // Joined: a reader that was busy gets two at once.
+      expect(answer.chunks.join("").replaceAll(": keep-alive\n\n", "")).toBe("");
       expect(attempt).toMatchObject({ outcome: "queue_timeout", billedUsd: 0 });
       expect(attempt.keepAlives).toBeGreaterThan(10);
     });
