@@ -85,20 +85,17 @@ describe("before the first token", () => {
   test.each([
     ["a stream", stream, ": keep-alive\n\n"],
     ["a JSON request", json, "\n"],
-  ])(
-    "queue_for: keep-alives, then the whole answer, for %s",
-    async (_name, request, keepAlive) => {
-      await strike("queue_for;ms=30000", request, (answer, _simulator, attempt) => {
-        expect(answer.status).toBe(200);
-        expect(attempt.keepAlives).toBeGreaterThanOrEqual(2);
-        const rest = answer.body.slice(keepAlive.length * attempt.keepAlives);
-        expect(answer.body).toBe(keepAlive.repeat(attempt.keepAlives) + rest);
-        expect(rest.startsWith(keepAlive)).toBe(false);
-        expect(attempt).toMatchObject({ outcome: "completed", tokensGenerated: 10, tokensWritten: 10 });
-        expect((attempt.tStarted ?? 0) - (attempt.tQueued ?? 0)).toBeGreaterThanOrEqual(30_000);
-      });
-    },
-  );
+  ])("queue_for: keep-alives, then the whole answer, for %s", async (_name, request, keepAlive) => {
+    await strike("queue_for;ms=30000", request, (answer, _simulator, attempt) => {
+      expect(answer.status).toBe(200);
+      expect(attempt.keepAlives).toBeGreaterThanOrEqual(2);
+      const rest = answer.body.slice(keepAlive.length * attempt.keepAlives);
+      expect(answer.body).toBe(keepAlive.repeat(attempt.keepAlives) + rest);
+      expect(rest.startsWith(keepAlive)).toBe(false);
+      expect(attempt).toMatchObject({ outcome: "completed", tokensGenerated: 10, tokensWritten: 10 });
+      expect((attempt.tStarted ?? 0) - (attempt.tQueued ?? 0)).toBeGreaterThanOrEqual(30_000);
+    });
+  });
 
   test("queue_for beyond the queue timeout ends cleanly without an answer", async () => {
     await strike("queue_for;ms=700000", stream, (answer, _simulator, attempt) => {
