@@ -145,6 +145,29 @@ describe("adaptive", () => {
     expect(limit.snapshot?.()).toMatchObject({ queued: {} });
   });
 
+  it("grows past work that has ended and holds its place: whoever waits shows that all of it is used", async () => {
+    const clock = createTestClock();
+    const busyOrDeaf = upstream<string, string>((request, { call }) => {
+      call.mark("dispatched");
+      if (request === "429") throw Object.assign(new Error("too many"), { status: 429 });
+      return request === "deaf" ? new Promise(() => {}) : "served";
+    });
+    const limit = adaptive<string>({ concurrency: 10, queue: 1, maxWait: "5m", grace: "10m" });
+    const ask = createClient({ upstream: busyOrDeaf, runtime: clock }, limit);
+    const controller = new AbortController();
+    const deaf = ask.outcome("deaf", { signal: controller.signal });
+    await clock.advance(10);
+    await ask.outcome("429");
+    controller.abort("left");
+    expect(await deaf).toMatchObject({ status: "cancelled" });
+    const waiting = ask("waits");
+    await clock.advance(29_999);
+    expect(limit.snapshot?.()).toMatchObject({ limit: 1, active: { "": 1 }, queued: { "": 1 } });
+    await clock.advance(1);
+    expect(await waiting).toBe("served");
+    expect(limit.snapshot?.()).toMatchObject({ limit: 2, queued: {} });
+  });
+
   it("a limit that update() raises calls up who waits", async () => {
     const { script, limit, ask } = limited({ concurrency: 1 });
     const first = ask("first");

@@ -81,8 +81,9 @@ export function adaptive<Req = Any>(
     if (state.timer !== undefined || at === Infinity) return;
     state.timer = runtime.setTimer(Math.max(0, at - runtime.now()), () => {
       state.timer = undefined;
-      change(call, key, limit, () => limit.grow(runtime.now()));
-      if (permits.waiting(key)) stepUp(call, key, state);
+      if (!permits.waiting(key)) return;
+      change(call, key, limit, () => limit.grow(runtime.now(), true));
+      stepUp(call, key, state);
     });
   }
 

@@ -17,8 +17,12 @@ export interface Limit {
   end(): void;
   /** The upstream had too much of us. `sentAt` is when the call left, `named` the limit that it was told. */
   refuse(now: number, sentAt: number, named?: number): void;
-  /** Takes a step up if one is due: nothing was refused for long enough, and all of the limit is used. */
-  grow(now: number): void;
+  /**
+   * Takes a step up if one is due: nothing was refused for long enough, and all of the limit is used.
+   *
+   * @param waiting somebody waits, so it is, whatever is counted here: ended work may hold its place until it stops
+   */
+  grow(now: number, waiting?: boolean): void;
   /** When the next step is due at the earliest; Infinity at the top. */
   nextStepAt(): number;
   /** Other bounds; what was learnt is kept within them. */
@@ -78,8 +82,8 @@ export function createLimit(initial: LimitConfig): Limit {
       cutAt = now;
       step = 0;
     },
-    grow(now) {
-      if (now < stepAt || active < value) return;
+    grow(now, waiting = false) {
+      if (now < stepAt || (active < value && !waiting)) return;
       stepAt = now + STEP_MS;
       set(value + ++step);
     },
