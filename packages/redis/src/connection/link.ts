@@ -1,0 +1,45 @@
+import type { Runtime } from "@breakwater/core";
+
+/** A Lua script, known to Redis by the digest of its text. */
+export interface Script {
+  readonly name: string;
+  readonly lua: string;
+  readonly sha: string;
+}
+
+/** Why Redis did not answer. `unknown`: whether it did what it was asked to. */
+export class LinkError extends Error {
+  override readonly name = "LinkError";
+  readonly unknown: boolean;
+
+  constructor(message: string, unknown: boolean, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.unknown = unknown;
+  }
+}
+
+/** The one way to Redis. Never throws at once, never waits longer than it says, and never asks the same thing twice by itself. */
+export interface Link {
+  readonly runtime: Runtime;
+  /** Whether asking makes sense at this moment: connected, and not given up for the moment after failures. */
+  readonly up: boolean;
+  /**
+   * Runs a script where `keys` live; one that the server has forgotten is sent again with its text.
+   *
+   * @returns the reply; rejects with a `LinkError` after `timeoutMs` at the latest.
+   */
+  run(script: Script, keys: readonly string[], args: readonly (string | number)[], timeoutMs?: number): Promise<unknown>;
+  /** One command; replies are buffers where `binary`. */
+  command(name: string, args: readonly (string | number | Uint8Array)[], options?: CommandOptions): Promise<unknown>;
+  /** Hears what is published, over a connection of its own. What is said while that is away is lost. @returns what ends it */
+  subscribe(channel: string, hear: (message: string) => void): () => void;
+  /** Told when `up` changes. @returns what ends it */
+  onChange(tell: (up: boolean) => void): () => void;
+  /** Ends connections that are its own; one that it was given stays. */
+  close(): Promise<void>;
+}
+
+export interface CommandOptions {
+  readonly timeoutMs?: number;
+  readonly binary?: boolean;
+}
