@@ -1,5 +1,6 @@
 import type { ClockName } from "./errors.ts";
 import type { Ending, Refusal } from "./outcome.ts";
+import type { StoreSource } from "./store.ts";
 
 interface At {
   /** Name of the client or pipeline. */
@@ -84,6 +85,23 @@ export type BreakwaterEvent = At &
     | { readonly type: "cache-refresh"; readonly policy: string; readonly ok: boolean }
     | { readonly type: "queue-wait"; readonly policy: string; readonly ms: number }
     | { readonly type: "store-fail"; readonly policy: string; readonly error: unknown }
+    /** A policy over a shared store has decided; where the decision came from. */
+    | { readonly type: "store-decide"; readonly policy: string; readonly source: StoreSource }
+    /** The shared store cannot be asked, and something else stands in for it. */
+    | {
+        readonly type: "store-degrade";
+        readonly policy: string;
+        readonly to: Exclude<StoreSource, "store">;
+      }
+    /** It decides again. */
+    | { readonly type: "store-recover"; readonly policy: string }
+    /** Processes give this policy different numbers. The lower ones hold, until `update()` says others. */
+    | {
+        readonly type: "config-mismatch";
+        readonly policy: string;
+        readonly ours: Readonly<Record<string, unknown>>;
+        readonly holds: Readonly<Record<string, unknown>>;
+      }
     /** A callback of the user's threw where its result is not needed; nothing else changed. */
     | { readonly type: "callback-throw"; readonly where: string; readonly error: unknown }
     /** Something that is allowed, and hardly meant. */

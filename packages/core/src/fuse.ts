@@ -1,3 +1,4 @@
+import type { StoreError } from "./errors.ts";
 import {
   callersOwn,
   type Enter,
@@ -9,7 +10,7 @@ import {
   type StoreGuard,
 } from "./guard.ts";
 import { type Any, chain, type Handler, type Host, isPromise, type MaybePromise } from "./handler.ts";
-import type { AnyStore } from "./store.ts";
+import type { AnyStore, StoreReply } from "./store.ts";
 
 /** @internal One round trip for adjacent guards on one store. */
 export function fuse<Req, Res>(
@@ -27,38 +28,45 @@ export function fuse<Req, Res>(
   return (call) => {
     if (members.some(({ spec }) => spec.mode !== undefined && spec.mode() !== "enforce"))
       return oneByOne(call);
-    const active = members.filter(({ policy }) => call.enter(policy)).map(({ spec }) => spec);
+    const active = members.filter(({ policy }) => call.enter(policy));
     if (active.length === 0) return next(call);
 
     const enter: Enter<Req> = () => {
       let asks: readonly unknown[];
       try {
-        for (const spec of active) {
+        for (const { spec } of active) {
           const early = spec.before?.(call);
           if (early !== undefined) return early;
         }
-        asks = active.map((spec) => spec.ask(call));
+        asks = active.map(({ spec }) => spec.ask(call));
       } catch (error) {
         throw callersOwn(error, call);
       }
       const judgeAll = (replies: readonly unknown[]): Judgement => {
+        for (const [i, { policy }] of active.entries())
+          policy.sources?.replied(replies[i] as StoreReply, call);
         // Written order decides which refusal is told.
-        for (const [i, spec] of active.entries()) {
+        for (const [i, { spec }] of active.entries()) {
           const judged = spec.judge(replies[i], call, asks[i]);
           if (judged !== undefined) return judged;
         }
-        for (const [i, spec] of active.entries()) spec.settle?.(call, replies[i], asks[i]);
+        for (const [i, { spec }] of active.entries()) spec.settle?.(call, replies[i], asks[i]);
         return undefined;
       };
+      const failed = (error: unknown): StoreError | undefined =>
+        storeFailed(
+          call,
+          name,
+          error,
+          active.map(({ policy }) => policy),
+        );
       let decided: MaybePromise<readonly unknown[]>;
       try {
         decided = (store as Required<AnyStore>).decideAll(asks);
       } catch (error) {
-        return storeFailed(call, name, error, active);
+        return failed(error);
       }
-      return isPromise(decided)
-        ? decided.then(judgeAll, (error: unknown) => storeFailed(call, name, error, active))
-        : judgeAll(decided);
+      return isPromise(decided) ? decided.then(judgeAll, failed) : judgeAll(decided);
     };
     return chain(enter(call), (judged) => proceed(call, judged, "enforce", name, enter, next));
   };

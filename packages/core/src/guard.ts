@@ -11,6 +11,8 @@ import {
 } from "./handler.ts";
 import { failed, type Outcome, type Refusal, refused } from "./outcome.ts";
 import { base, type PolicyBase } from "./policy-base.ts";
+import { type SourceWatch, watchSource } from "./source.ts";
+import type { OutageMode, StoreReply } from "./store.ts";
 import { remember } from "./thrown.ts";
 
 /** `enforce` acts; `shadow` only tells what it would have refused; `off` lets everything pass untouched. */
@@ -38,6 +40,7 @@ export interface StoreGuard<Req, Ask, Reply> extends PolicyBase {
   mode?(): Mode;
   check?(host: Host): void;
   readonly store: {
+    readonly shared?: true;
     decide(ask: Ask): MaybePromise<Reply>;
     decideAll?(asks: readonly Ask[]): MaybePromise<readonly Reply[]>;
   };
@@ -47,13 +50,15 @@ export interface StoreGuard<Req, Ask, Reply> extends PolicyBase {
   judge(reply: Reply, call: Call<Req>, ask: Ask): Judgement;
   /** Admitted: registers what is to be given back or recorded. Runs also for a call that was aborted meanwhile; its callbacks run at once then. */
   settle?(call: Call<Req>, reply: Reply, ask: Ask): void;
-  /** The store cannot decide. `undefined` admits. @default a `StoreError` */
-  unavailable?(error: unknown, call: Call<Req>): MaybePromise<Judgement | StoreError>;
+  /** What is done when the store does not decide, and leaves it to the guard. `open` admits. @default a `StoreError` */
+  outage?(): OutageMode | undefined;
 }
 
 /** @internal */
 export interface GuardPolicy<Req> extends Policy<Req, Any> {
   readonly [GUARD]: StoreGuard<Req, Any, Any> | LocalGuard<Req>;
+  /** Over a shared store. */
+  readonly sources: SourceWatch | undefined;
 }
 
 /** @internal */
@@ -84,9 +89,12 @@ export function guard<Req = Any, Ask = Any, Reply = Any>(
   kind: string,
   spec: StoreGuard<Req, Ask, Reply> | LocalGuard<Req>,
 ): Policy<Req, Any> {
+  const sources = "store" in spec && spec.store.shared === true ? watchSource(spec.name) : undefined;
   const policy: GuardPolicy<Req> = {
     ...base(kind, spec),
     [GUARD]: spec,
+    sources,
+    ...(sources && { source: () => sources.last }),
     apply(next, host) {
       spec.check?.(host);
       const enter = "admit" in spec ? (call: Call<Req>) => spec.admit(call) : enterStore(policy, spec);
@@ -197,7 +205,7 @@ function tellShadow<Req>(call: Call<Req>, judged: Refusal | Wait | StoreError, b
   }
 }
 
-function enterStore<Req>(policy: Policy, spec: StoreGuard<Req, Any, Any>): Enter<Req> {
+function enterStore<Req>(policy: GuardPolicy<Req>, spec: StoreGuard<Req, Any, Any>): Enter<Req> {
   return (call) => {
     let ask: unknown;
     try {
@@ -211,11 +219,11 @@ function enterStore<Req>(policy: Policy, spec: StoreGuard<Req, Any, Any>): Enter
     try {
       reply = spec.store.decide(ask);
     } catch (error) {
-      return storeFailed(call, policy.name, error, [spec]);
+      return storeFailed(call, policy.name, error, [policy]);
     }
     return isPromise(reply)
       ? judgeLater(policy, spec, call, ask, reply)
-      : judgeAndSettle(spec, call, ask, reply);
+      : judgeAndSettle(policy, spec, call, ask, reply);
   };
 }
 
@@ -228,39 +236,43 @@ export function callersOwn<Req>(error: unknown, call: Call<Req>): unknown {
 type AnyStoreGuard<Req> = StoreGuard<Req, Any, Any>;
 
 function judgeAndSettle<Req>(
+  { sources }: GuardPolicy<Req>,
   spec: AnyStoreGuard<Req>,
   call: Call<Req>,
   ask: unknown,
   reply: unknown,
 ): Judgement {
+  sources?.replied(reply as StoreReply, call);
   const judged = spec.judge(reply, call, ask);
   if (judged === undefined) spec.settle?.(call, reply, ask);
   return judged;
 }
 
 function judgeLater<Req>(
-  policy: Policy,
+  policy: GuardPolicy<Req>,
   spec: AnyStoreGuard<Req>,
   call: Call<Req>,
   ask: unknown,
   reply: Promise<unknown>,
 ): Promise<Judgement | StoreError> {
   return reply.then(
-    (known) => judgeAndSettle(spec, call, ask, known),
-    (error: unknown) => storeFailed(call, policy.name, error, [spec]),
+    (known) => judgeAndSettle(policy, spec, call, ask, known),
+    (error: unknown) => storeFailed(call, policy.name, error, [policy]),
   );
 }
 
-/** @internal */
+/** @internal The store has not decided, and nothing stands in for it. */
 export function storeFailed<Req>(
   call: Call<Req>,
-  policy: string,
+  name: string,
   error: unknown,
-  specs: readonly StoreGuard<Req, Any, Any>[],
-): MaybePromise<Judgement | StoreError> {
-  call.host.events.emit({ type: "store-fail", policy, error, callId: call.id });
-  const spec = specs.find((one) => one.unavailable !== undefined);
-  return spec?.unavailable === undefined
-    ? new StoreError(`${policy}: the store did not decide`, { cause: error, meta: call.meta })
-    : spec.unavailable(error, call);
+  policies: readonly GuardPolicy<Req>[],
+): StoreError | undefined {
+  call.host.events.emit({ type: "store-fail", policy: name, error, callId: call.id });
+  const open = policies.every((policy) => (policy[GUARD] as AnyStoreGuard<Req>).outage?.() === "open");
+  for (const { sources } of policies) sources?.failed(open ? "open" : "closed", call);
+  if (open) return undefined;
+  return StoreError.isInstance(error)
+    ? error
+    : new StoreError(`${name}: the store did not decide`, { cause: error, meta: call.meta });
 }

@@ -5,6 +5,7 @@ import type { Mark } from "./marks.ts";
 import type { Outcome, Usage } from "./outcome.ts";
 import type { RetryBudget } from "./policies/retry/budget.ts";
 import type { Runtime } from "./runtime.ts";
+import type { StoreSource } from "./store.ts";
 
 /** A value, or a promise of it. What is in memory answers now, what is in Redis answers later; callers treat both alike. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -29,6 +30,8 @@ export interface Policy<Req = Any, Res = Any> {
   describe?(): Readonly<Record<string, unknown>> | Description;
   /** The state of this moment, as plain data; a copy. */
   snapshot?(): unknown;
+  /** Over a shared store: where its last decision came from. */
+  source?(): StoreSource | undefined;
   /** Changes options while calls run. Validated first and applied whole or not at all; windows, permits and budgets stay. */
   update?(options: Readonly<Record<string, unknown>>): void;
   /** The policies that a pipeline is made of, outermost first. */

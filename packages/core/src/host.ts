@@ -13,6 +13,7 @@ import { createRetryBudget, type RetryBudgetOptions } from "./policies/retry/bud
 import { type Runtime, systemRuntime } from "./runtime.ts";
 import { createScope, type DrainOptions } from "./scope.ts";
 import { callOfSignal } from "./signals.ts";
+import type { StoreSource } from "./store.ts";
 
 /** Settings of a client or a pipeline that belong to none of its policies. */
 export interface Settings {
@@ -43,7 +44,15 @@ export interface Snapshot {
   readonly inFlight: number;
   readonly draining: boolean;
   readonly retryBudget: { readonly available: number; readonly ratio: number };
-  readonly policies: readonly { readonly kind: string; readonly name: string; readonly state: unknown }[];
+  readonly policies: readonly PolicySnapshot[];
+}
+
+export interface PolicySnapshot {
+  readonly kind: string;
+  readonly name: string;
+  readonly state: unknown;
+  /** Over a shared store: where its last decision came from. */
+  readonly source?: StoreSource;
 }
 
 /** What a client and a pipeline are made of: a host for their policies, and a way to run calls in it. */
@@ -91,11 +100,7 @@ export function createEngine(
         inFlight: scope.size,
         draining: scope.draining,
         retryBudget: { available: budget.available(runtime.now()), ratio: budget.ratio },
-        policies: policies.map((policy) => ({
-          kind: policy.kind,
-          name: policy.name,
-          state: policy.snapshot?.(),
-        })),
+        policies: policies.map(snapshotOf),
       }),
       on: (listener) => events.subscribe(listener),
       drain,
@@ -136,6 +141,12 @@ export function createEngine(
       return attempt(call, handler);
     },
   };
+}
+
+function snapshotOf(policy: Policy): PolicySnapshot {
+  const source = policy.source?.();
+  const known = { kind: policy.kind, name: policy.name, state: policy.snapshot?.() };
+  return source === undefined ? known : { ...known, source };
 }
 
 const NO_MORE: { readonly parent?: Call<Any>; readonly task?: Trip["task"] } = {};

@@ -22,7 +22,7 @@ export {
   type Upstream,
   type UpstreamTraits,
 } from "./handler.ts";
-export type { Managed, Settings, Snapshot } from "./host.ts";
+export type { Managed, PolicySnapshot, Settings, Snapshot } from "./host.ts";
 export type { Mark, Watcher } from "./marks.ts";
 export { type OptionReader, readOptions } from "./options.ts";
 export * from "./outcome.ts";
@@ -32,7 +32,14 @@ export { guard, type Judgement, type LocalGuard, type Mode, type StoreGuard, typ
 export { type Relay, relay, type RelayOptions, StalledReaderError } from "./relay.ts";
 export { type CancelTimer, type Runtime, systemRuntime } from "./runtime.ts";
 export type { DrainOptions } from "./scope.ts";
-export type { DecisionStore } from "./store.ts";
+export type {
+  ConfigMismatch,
+  DecisionStore,
+  OutageMode,
+  StoreAsk,
+  StoreReply,
+  StoreSource,
+} from "./store.ts";
 export { unwrap, verdictOfStatus } from "./thrown.ts";
 export { type FunctionContext, upstream } from "./upstream.ts";
 export { adaptive, type AdaptiveOptions } from "./policies/adaptive/index.ts";

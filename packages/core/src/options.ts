@@ -123,6 +123,8 @@ export interface Configured<O, C> {
     readonly mode: () => ModeOf<C>;
     readonly describe: () => Readonly<Record<string, unknown>>;
   };
+  /** How often they were changed. */
+  readonly version: number;
   /** Reads the options with these changes: all of them, or none if one is wrong. */
   readonly update: (changes: Partial<O>) => void;
 }
@@ -143,10 +145,14 @@ export function configure<O extends object, C extends ConfigBase>(
 ): Configured<O, C> {
   let given = options;
   let now = read(given);
+  let version = 0;
   const { name } = now;
   return {
     get now() {
       return now;
+    },
+    get version() {
+      return version;
     },
     face: { name, mode: () => now.mode as ModeOf<C>, describe: () => now.effective },
     update(changes) {
@@ -159,6 +165,7 @@ export function configure<O extends object, C extends ConfigBase>(
       }
       given = next;
       now = config;
+      version++;
       changed?.(now);
     },
   };

@@ -5,6 +5,7 @@ import { type Any, isPromise, type Policy } from "../handler.ts";
 import { createLine, type Line, type Place } from "../internal/line.ts";
 import type { Configured, OptionReader } from "../options.ts";
 import type { Refusal } from "../outcome.ts";
+import { type OutageMode, readStore } from "../store.ts";
 import { createMemoryPermitStore, type PermitAsk, type PermitReply, type PermitStore } from "./store.ts";
 
 /** What policies over permits have in common, whoever sets their limit. */
@@ -23,6 +24,8 @@ export interface PermitOptions<Req = Any> {
   readonly grace?: Duration;
   /** Where permits are counted. @default this process */
   readonly store?: PermitStore;
+  /** What is done while a shared store is away. @default "local": this process's share of the permits */
+  readonly outage?: OutageMode;
 }
 
 export interface PermitConfig<Req> {
@@ -33,9 +36,15 @@ export interface PermitConfig<Req> {
   readonly key: PermitOptions<Req>["key"];
   readonly graceMs: number;
   readonly store: PermitStore;
+  readonly outage: OutageMode | undefined;
 }
 
-export function readPermitOptions<Req>(reader: OptionReader, kind: string): PermitConfig<Req> {
+export function readPermitOptions<Req>(
+  reader: OptionReader,
+  kind: string,
+  given: PermitOptions<Req>,
+): PermitConfig<Req> {
+  const { store, outage } = readStore<PermitStore>(reader, given);
   return {
     name: reader.text("name", kind),
     mode: reader.oneOf("mode", ["enforce", "shadow", "off"], "enforce"),
@@ -43,13 +52,16 @@ export function readPermitOptions<Req>(reader: OptionReader, kind: string): Perm
     maxWaitMs: reader.duration("maxWait", 30_000),
     key: reader.callback<NonNullable<PermitOptions<Req>["key"]>>("key"),
     graceMs: reader.duration("grace", 30_000),
-    store: reader.raw<PermitStore>("store") ?? createMemoryPermitStore(),
+    store: store ?? createMemoryPermitStore(),
+    outage,
   };
 }
 
 /** Who says how many permits there are. */
 export interface Limits {
   of(key: string, call: Call<Any>): number;
+  /** How often that was changed by hand; absent if it is found out, and so differs between processes. */
+  readonly version?: () => number;
   /** For `snapshot()`. */
   snapshot(): unknown;
   /** Somebody has a permit: whoever learns from how it goes may watch him. */
@@ -136,6 +148,7 @@ export function permitGuard<Req>(
   const policy = guard<Req, PermitAsk, PermitReply>(kind, {
     ...settings.face,
     store,
+    outage: () => settings.now.outage,
     snapshot: () => ({
       limit: limits.snapshot(),
       active: store.active(name),
@@ -152,7 +165,9 @@ export function permitGuard<Req>(
     },
     ask(call) {
       const key = keyOf(call);
-      return { kind: "permit", name, key, limit: limits.of(key, call) };
+      const ask = { kind: "permit", name, key, limit: limits.of(key, call) } as const;
+      if (store.shared !== true) return ask;
+      return { ...ask, outage: settings.now.outage, version: limits.version?.() };
     },
     judge(reply, call, { key }) {
       return reply.granted ? undefined : queueUp(call, key);

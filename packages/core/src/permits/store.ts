@@ -1,15 +1,15 @@
 import type { MaybePromise } from "../handler.ts";
-import type { DecisionStore } from "../store.ts";
+import type { DecisionStore, StoreAsk, StoreReply } from "../store.ts";
 
 /** Asks for one permit. */
-export interface PermitAsk {
+export interface PermitAsk extends StoreAsk {
   readonly kind: "permit";
   readonly name: string;
   readonly key: string;
   readonly limit: number;
 }
 
-export interface PermitReply {
+export interface PermitReply extends StoreReply {
   readonly granted: boolean;
   /** How many permits of this key are out, this one included. */
   readonly active: number;

@@ -126,7 +126,7 @@ function read<Req>(options: AdaptiveOptions<Req>) {
   };
   if (bounds.min > max) reader.fail(`min must not be above concurrency, which is ${max}; got ${bounds.min}.`);
   return {
-    ...readPermitOptions<Req>(reader, "adaptive"),
+    ...readPermitOptions<Req>(reader, "adaptive", options),
     bounds,
     maxKeys: reader.count("maxKeys", 10_000),
     effective: reader.done(),

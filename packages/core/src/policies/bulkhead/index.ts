@@ -29,6 +29,7 @@ export function bulkhead<Req = Any>(
   const settings = configure(options, read<Req>, () => permits.callUp());
   const permits = permitGuard<Req>("bulkhead", settings, {
     of: () => settings.now.concurrency,
+    version: () => settings.version,
     snapshot: () => settings.now.concurrency,
   });
   return Object.assign(permits.policy, { update: settings.update });
@@ -37,7 +38,7 @@ export function bulkhead<Req = Any>(
 function read<Req>(options: BulkheadOptions<Req>) {
   const reader = readOptions("bulkhead", options);
   return {
-    ...readPermitOptions<Req>(reader, "bulkhead"),
+    ...readPermitOptions<Req>(reader, "bulkhead", options),
     concurrency: reader.count("concurrency"),
     effective: reader.done(),
   };

@@ -5,6 +5,7 @@ import { type Any, chain, type Host, type MaybePromise, type Updatable } from ".
 import { configure, readOptions } from "../../options.ts";
 import type { Ending, Scope } from "../../outcome.ts";
 import type { Runtime } from "../../runtime.ts";
+import { type OutageMode, readStore } from "../../store.ts";
 import type { Admission, BreakerConfig, Result, Ticket, Transition } from "./states.ts";
 import { type BreakerAsk, type BreakerStore, createMemoryBreakerStore } from "./store.ts";
 import type { WindowOptions } from "./window.ts";
@@ -44,6 +45,8 @@ export interface CircuitBreakerOptions<Req = Any> {
   readonly trip?: (ending: Ending) => boolean;
   /** Where circuits are kept. @default this process */
   readonly store?: BreakerStore;
+  /** What is done while a shared store is away. @default "local": this process's own circuit */
+  readonly outage?: OutageMode;
 }
 
 /** A breaker that can be held open or closed by hand. */
@@ -85,14 +88,19 @@ export function circuitBreaker<Req = Any>(options: CircuitBreakerOptions<Req> = 
     store,
     check: (host) => void (runtime = host.runtime),
     snapshot: () => store.snapshot(name, now()),
-    ask: (call) => ({
-      kind: "breaker",
-      name,
-      key: settings.now.key?.(call.request, call) ?? "",
-      config: settings.now.machine,
-      now: call.runtime.now(),
-      random: settings.now.machine.rampMs === 0 ? 0 : call.runtime.random(),
-    }),
+    outage: () => settings.now.outage,
+    ask(call) {
+      const { key, machine, outage } = settings.now;
+      const ask: BreakerAsk = {
+        kind: "breaker",
+        name,
+        key: key?.(call.request, call) ?? "",
+        config: machine,
+        now: call.runtime.now(),
+        random: machine.rampMs === 0 ? 0 : call.runtime.random(),
+      };
+      return store.shared === true ? { ...ask, outage, version: settings.version } : ask;
+    },
     judge: (admission) =>
       "ticket" in admission
         ? undefined
@@ -204,6 +212,7 @@ function read<Req>(options: CircuitBreakerOptions<Req>) {
     probeLeaseMs: reader.duration("probeLease", 60_000),
     rampMs: reader.duration("ramp", 0),
   };
+  const { store, outage } = readStore<BreakerStore>(reader, options);
   const config = {
     name: reader.text("name", "circuit-breaker"),
     mode: reader.oneOf<Mode>("mode", ["enforce", "shadow", "off"], "enforce"),
@@ -213,7 +222,8 @@ function read<Req>(options: CircuitBreakerOptions<Req>) {
     scope: reader.raw<Scope>("scope"),
     when: reader.callback<NonNullable<CircuitBreakerOptions<Req>["when"]>>("when"),
     trip: reader.callback<NonNullable<CircuitBreakerOptions<Req>["trip"]>>("trip"),
-    store: reader.raw<BreakerStore>("store") ?? createMemoryBreakerStore(),
+    store: store ?? createMemoryBreakerStore(),
+    outage,
     effective: reader.done(),
   };
   if ("calls" in window && machine.minimumCalls > window.calls) {

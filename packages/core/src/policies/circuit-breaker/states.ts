@@ -1,4 +1,5 @@
 import type { Link } from "../../internal/linked.ts";
+import type { StoreReply } from "../../store.ts";
 import { createRunning } from "./running.ts";
 import { createWindow, type Sample, type Totals, type Window, type WindowOptions } from "./window.ts";
 
@@ -36,9 +37,8 @@ export interface Ticket {
   sample?: Sample;
 }
 
-export type Admission =
-  | { readonly ticket: Ticket; readonly transition?: Transition }
-  | { readonly retryAfterMs: number };
+export type Admission = StoreReply &
+  ({ readonly ticket: Ticket; readonly transition?: Transition } | { readonly retryAfterMs: number });
 export type Result = "success" | "failure" | "ignored";
 export type Transition = "open" | "half-open" | "close";
 

@@ -1,6 +1,6 @@
 import type { MaybePromise } from "../../handler.ts";
 import { createKeyed, type Keyed } from "../../internal/keyed.ts";
-import type { DecisionStore } from "../../store.ts";
+import type { DecisionStore, StoreAsk } from "../../store.ts";
 import {
   type Admission,
   type BreakerConfig,
@@ -12,7 +12,7 @@ import {
   type Transition,
 } from "./states.ts";
 
-export interface BreakerAsk {
+export interface BreakerAsk extends StoreAsk {
   readonly kind: "breaker";
   readonly name: string;
   readonly key: string;

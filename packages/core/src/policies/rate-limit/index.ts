@@ -6,6 +6,7 @@ import { type Any, isPromise, type Updatable } from "../../handler.ts";
 import { configure, readOptions } from "../../options.ts";
 import type { Ending, Usage } from "../../outcome.ts";
 import type { Runtime } from "../../runtime.ts";
+import { type OutageMode, readStore } from "../../store.ts";
 import { type RateLimits, rulesOf, tokensOf } from "./limits.ts";
 import {
   createMemoryRateLimitStore,
@@ -36,6 +37,8 @@ export interface RateLimitOptions<Req = Any> {
   readonly maxKeys?: number;
   /** Where limits are counted. @default this process */
   readonly store?: RateLimitStore;
+  /** What is done while a shared store is away. @default "local": this process's share of the limits */
+  readonly outage?: OutageMode;
 }
 
 /**
@@ -100,7 +103,17 @@ export function rateLimit<Req = Any>(
   function askOf(call: Call<Req>): RateLimitAsk {
     const limits = rulesFor(call);
     const { key, tokens } = known.get(call) ?? demandOf(call, limits);
-    return { kind: "rate-limit", name, key, limits, cost: { requests: 1, tokens }, now: call.runtime.now() };
+    const ask = {
+      kind: "rate-limit",
+      name,
+      key,
+      limits,
+      cost: { requests: 1, tokens },
+      now: call.runtime.now(),
+    } as const;
+    if (store.shared !== true) return ask;
+    const { outage, limits: given } = settings.now;
+    return { ...ask, outage, version: typeof given === "function" ? undefined : settings.version };
   }
 
   function remember(call: Call<Req>, { key, cost }: RateLimitAsk): void {
@@ -124,6 +137,7 @@ export function rateLimit<Req = Any>(
   const policy = guard<Req, RateLimitAsk, RateLimitReply>("rate-limit", {
     ...settings.face,
     store,
+    outage: () => settings.now.outage,
     check: (host) => void (runtime = host.runtime),
     snapshot: () => ({
       remaining: store.remaining(name, runtime?.now() ?? 0, SHOWN_KEYS),
@@ -199,7 +213,7 @@ function read<Req>(options: RateLimitOptions<Req>) {
     );
   }
   if (typeof limits !== "function") rulesOf(limits, "rateLimit: limits");
-  const given = reader.raw<RateLimitStore>("store");
+  const { store: given, outage } = readStore<RateLimitStore>(reader, options);
   if (given !== undefined && options.maxKeys !== undefined)
     reader.fail("maxKeys bounds the memory of this process; say it to the store instead.");
   const store = given ?? createMemoryRateLimitStore({ maxKeys: reader.count("maxKeys", 10_000) });
@@ -212,6 +226,7 @@ function read<Req>(options: RateLimitOptions<Req>) {
     waitMs: reader.duration("wait", 0),
     queue: reader.count("queue", 1_000, { min: 0 }),
     store,
+    outage,
     effective: reader.done(),
   };
 }

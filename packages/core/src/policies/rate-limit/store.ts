@@ -1,6 +1,6 @@
 import type { MaybePromise } from "../../handler.ts";
 import { createKeyed, type Keyed } from "../../internal/keyed.ts";
-import type { DecisionStore } from "../../store.ts";
+import type { DecisionStore, StoreAsk, StoreReply } from "../../store.ts";
 import { Bucket } from "./gcra.ts";
 import { SlidingWindow } from "./window.ts";
 
@@ -27,7 +27,7 @@ export interface RateAmounts {
 }
 
 /** Asks for `cost` of every limit in `limits` together: all of it, or nothing. */
-export interface RateLimitAsk {
+export interface RateLimitAsk extends StoreAsk {
   readonly kind: "rate-limit";
   readonly name: string;
   readonly key: string;
@@ -47,7 +47,7 @@ export interface RateStanding {
   readonly resetMs: number;
 }
 
-export interface RateLimitReply {
+export interface RateLimitReply extends StoreReply {
   readonly admitted: boolean;
   /** The least whole number of ms after which the same ask is admitted, if nobody else asks; 0 when it is. */
   readonly retryAfterMs: number;
