@@ -2,8 +2,8 @@ import type { MaybePromise, Runtime } from "@breakwater/core";
 
 import type { Link } from "../connection/link.ts";
 import type { Scope } from "../keys.ts";
-import type { Outbox } from "./outbox.ts";
 import type { Presence } from "../presence/presence.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** What the parts of a store share. */
 export interface Context {
@@ -11,6 +11,8 @@ export interface Context {
   readonly runtime: Runtime;
   readonly scope: Scope;
   readonly presence: Presence;
+  /** What numbers hold when processes differ: `agreement.on(rateTerms, ask.name, ask.limits, ask.version)`. */
+  readonly agreement: Agreement;
   readonly outbox: Outbox;
   /** How long a permit is kept for a process that is not heard of any more. */
   readonly leaseMs: number;

@@ -1,0 +1,134 @@
+import { type Link, LinkError } from "../connection/link.ts";
+import { type Script, script } from "../connection/scripts.ts";
+import { SERVER_CLOCK } from "./frame.ts";
+import type { Operation, Outbox } from "./outbox.ts";
+import type { OperationLua } from "./part.ts";
+
+export interface OutboxOptions {
+  readonly link: Link;
+  readonly operations: Readonly<Record<string, OperationLua>>;
+  readonly learnUntil: () => number;
+}
+
+export interface OwnedOutbox extends Outbox {
+  /** Tries to tell what is left, and gives up the rest. */
+  close(): Promise<void>;
+}
+
+/** Operations in one batch: a script is short, since everybody else waits for it. */
+const MOST = 128;
+/** Batches under way at once: what comes meanwhile makes the next one larger. */
+const UNDER_WAY = 2;
+/** Operations kept while Redis is away. Those that are dropped are mended by what the store repeats anyway. */
+const KEPT = 10_000;
+/** How often one is tried: what a server refuses again and again is not worth more. */
+const TRIES = 5;
+
+interface Letter extends Operation {
+  tries: number;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** The Lua of all operations: what is told to Redis is dispatched there by name, so that one script tells it all. */
+export function batchScript(
+  operations: Readonly<Record<string, OperationLua>>,
+  clock: string = SERVER_CLOCK,
+): Script {
+  const branches = Object.entries(operations).map(
+    ([name, { keys, args, lua }], n) =>
+      `${n === 0 ? "if" : "elseif"} op == '${name}' then\n${lua}\nk = k + ${keys} i = i + ${args + 1}`,
+  );
+  const lua = [
+    clock,
+    "local learn = tonumber(ARGV[1])",
+    "local k, i, out, last = 0, 2, {}, #ARGV",
+    "while i <= last do",
+    "local op, r = ARGV[i], 0",
+    ...branches,
+    "else return redis.error_reply('unknown operation ' .. op) end",
+    "out[#out + 1] = r",
+    "end",
+    "return out",
+  ].join("\n");
+  return script("batch", lua);
+}
+
+export function createOutbox({ link, operations, learnUntil }: OutboxOptions): OwnedOutbox {
+  const batch = batchScript(operations);
+  let letters: Letter[] = [];
+  let underWay = 0;
+  let scheduled = false;
+  let closed = false;
+
+  function schedule(): void {
+    if (scheduled || underWay >= UNDER_WAY || letters.length === 0) return;
+    scheduled = true;
+    // After all that this turn of the loop brings: a burst of endings makes one batch.
+    setImmediate(() => {
+      scheduled = false;
+      void send();
+    });
+  }
+
+  async function send(): Promise<void> {
+    if (letters.length === 0) return;
+    if (!link.up) {
+      drop(new LinkError("Redis is away", false));
+      return;
+    }
+    const sent = letters.splice(0, MOST);
+    underWay++;
+    const keys: string[] = [];
+    const args: (string | number)[] = [learnUntil()];
+    for (const { name, keys: own, args: more } of sent) {
+      keys.push(...own);
+      args.push(name, ...more);
+    }
+    try {
+      const values = (await link.run(batch, keys, args)) as readonly unknown[];
+      for (const [i, letter] of sent.entries()) letter.resolve(values[i]);
+    } catch (error) {
+      for (const letter of sent.toReversed()) {
+        if (letter.again === true && !closed && ++letter.tries < TRIES) letters.unshift(letter);
+        else letter.reject(error);
+      }
+    } finally {
+      underWay--;
+      if (link.up) schedule();
+    }
+  }
+
+  /** What cannot be told now: kept if it may be told later, as far as there is room. */
+  function drop(error: LinkError): void {
+    const kept = letters.filter(({ again }) => again === true);
+    const room = closed ? 0 : KEPT;
+    for (const letter of letters) if (letter.again !== true) letter.reject(error);
+    for (const letter of kept.slice(room)) letter.reject(error);
+    letters = kept.slice(0, room);
+  }
+
+  const forget = link.onChange((up) => {
+    if (up) schedule();
+  });
+
+  return {
+    push(operation) {
+      return new Promise((resolve, reject) => {
+        if (letters.length >= KEPT)
+          letters.shift()?.reject(new LinkError("too much is to be told to Redis", false));
+        letters.push({ ...operation, tries: 0, resolve, reject });
+        schedule();
+      });
+    },
+    async flush() {
+      while (letters.length > 0 && link.up) await send();
+    },
+    async close() {
+      closed = true;
+      forget();
+      while (letters.length > 0 && link.up) await send();
+      drop(new LinkError("the store was closed", false));
+    },
+  };
+}
