@@ -2,6 +2,7 @@ import type { MaybePromise, Runtime } from "@breakwater/core";
 
 import type { Link } from "../connection/link.ts";
 import type { Scope } from "../keys.ts";
+import type { Agreement } from "../presence/agreement.ts";
 import type { Presence } from "../presence/presence.ts";
 import type { Outbox } from "./outbox.ts";
 

@@ -2,7 +2,11 @@
 export interface Presence {
   /** This process: 16 letters and digits, new for each store. */
   readonly instance: string;
-  /** Resolves when this process is known to Redis in this scope; starts that, and the heartbeat, when it is first asked. `undefined`: it is. */
+  /**
+   * Resolves when this process is known to Redis in this scope; starts that, and the heartbeat, when it is first asked,
+   * and again when it was not heard of for a lease: it stood still, or Redis was away. `undefined`: it is known.
+   * Rejects with a `LinkError` when Redis does not say so in time. Asking it keeps the heartbeat going.
+   */
   ready(): Promise<void> | undefined;
   /** Processes that Redis knew of at the last beat, this one included; at least the option `instances`. */
   readonly instances: number;
@@ -12,7 +16,13 @@ export interface Presence {
   readonly learning: boolean;
   /** Key of the sorted set instance → deadline in µs of the server. */
   readonly instancesKey: string;
-  /** Runs at each beat, a third of a lease. `again`: Redis may have lost what it was told; say all of it. */
-  onBeat(f: (again: boolean) => void): void;
+  /**
+   * Runs at each beat, a third of a lease, once Redis has confirmed it. `again`: Redis may have lost or never got what
+   * it was told (it is the first beat, Redis was away or has lost its state, this process stood still): say all of it.
+   *
+   * @param f says `true` while it needs the next beat although nothing is asked: it holds something for a call
+   */
+  onBeat(f: (again: boolean) => boolean | void): void;
+  /** Says that this process is gone, if Redis can be told, and ends the heartbeat. */
   close(): Promise<void>;
 }
