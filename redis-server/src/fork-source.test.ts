@@ -9,7 +9,9 @@ afterAll(() => program.remove());
 
 it("runs a TypeScript file in a process of its own", async () => {
   const child = program.start("one", "two");
-  const [said] = (await once(child, "message")) as [{ readonly pid: number; readonly args: readonly string[] }];
+  const [said] = (await once(child, "message")) as [
+    { readonly pid: number; readonly args: readonly string[] },
+  ];
   expect(said).toEqual({ pid: child.pid, args: ["one", "two"] });
   if (child.exitCode === null) await once(child, "exit");
   expect(child.exitCode).toBe(0);

@@ -33,7 +33,10 @@ export async function programOf(entry: URL): Promise<Program> {
     configFile: false,
     logLevel: "silent",
     resolve: { conditions: ["@breakwater/source", ...defaultServerConditions] },
-    ssr: { resolve: { conditions: ["@breakwater/source", ...defaultServerConditions] }, noExternal: [/^@breakwater/] },
+    ssr: {
+      resolve: { conditions: ["@breakwater/source", ...defaultServerConditions] },
+      noExternal: [/^@breakwater/],
+    },
     build: {
       ssr: file,
       outDir: folder,
@@ -50,7 +53,9 @@ export async function programOf(entry: URL): Promise<Program> {
   process.once("exit", end);
   return {
     start(...args) {
-      const child = fork(join(folder, "program.mjs"), args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+      const child = fork(join(folder, "program.mjs"), args, {
+        stdio: ["ignore", "inherit", "inherit", "ipc"],
+      });
       children.add(child);
       child.once("exit", () => children.delete(child));
       return child;

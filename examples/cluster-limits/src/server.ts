@@ -1,0 +1,28 @@
+import { bulkhead, circuitBreaker, type Client, createClient, rateLimit } from "@breakwater/core";
+import { type ChatAnswer, type ChatRequest, deepseekUpstream } from "@breakwater/deepseek";
+import { type RedisStore, redisStore } from "@breakwater/redis";
+
+import { LEASE_MS, LIMITS, PROCESSES } from "./limits.ts";
+
+export interface Where {
+  readonly redis: string;
+  readonly baseURL: string;
+  readonly apiKey: string;
+}
+
+/** What each of the processes runs. Without `store` the same lines limit each process by itself. */
+export function createServer({ redis, baseURL, apiKey }: Where): {
+  readonly ask: Client<ChatRequest, ChatAnswer>;
+  readonly store: RedisStore;
+} {
+  const store = redisStore({ url: redis, instances: PROCESSES, lease: LEASE_MS });
+  const { concurrency, perSecond, burst } = LIMITS;
+  const ask = createClient(
+    deepseekUpstream({ apiKey, baseURL }),
+    // Three guards over one store: one round trip.
+    circuitBreaker({ name: "deepseek", store }),
+    rateLimit({ name: "account", store, limits: { requests: { limit: perSecond, per: "1s", burst } } }),
+    bulkhead({ name: "account", store, concurrency }),
+  );
+  return { ask, store };
+}
