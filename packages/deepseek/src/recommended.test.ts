@@ -93,7 +93,7 @@ describe("recommended", () => {
     } as unknown as SharedStore;
     const policies = recommended({ store, rateLimit: { limits: { requests: { limit: 1, per: "1m" } } } });
     expect(policies.map((policy) => [policy.kind, policy.name]).slice(1, 5)).toEqual([
-      ["rate-limit", "rate-limit"],
+      ["rate-limit", "deepseek"],
       ["retry", "retry"],
       ["circuit-breaker", "deepseek"],
       ["adaptive", "deepseek"],

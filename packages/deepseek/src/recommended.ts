@@ -6,6 +6,7 @@ import {
   type Call,
   cache,
   type CacheOptions,
+  type CacheStore,
   circuitBreaker,
   type CircuitBreakerOptions,
   ConfigError,
@@ -37,8 +38,8 @@ export type Part<Options> = Partial<Options> | Policy | false;
 /** What becomes of a streamed answer that breaks off. */
 export type MidStream = "error" | "resume" | ResumeOptions;
 
-/** A store that can do all that the guards ask for. */
-export type SharedStore = BreakerStore & PermitStore & RateLimitStore;
+/** A store that can do all that the guards ask for, and keeps answers as well if it can. */
+export type SharedStore = BreakerStore & PermitStore & RateLimitStore & Partial<CacheStore>;
 
 export interface RecommendedOptions {
   /** Whether somebody waits for the answer. In `batch` a call may use up DeepSeek's whole queue. @default "interactive" */
@@ -47,7 +48,10 @@ export interface RecommendedOptions {
   readonly fallback?: Target<ChatRequest, ChatAnswer> | undefined;
   /** Which host it is for; see `HostProfile.earlyHeaders`. @default "deepseek" */
   readonly host?: HostName | HostProfile | undefined;
-  /** Where limits, circuits and permits are kept, to share them with other processes. @default this process */
+  /**
+   * Where limits, circuits and permits are kept, and answers if the store can, to share them with other processes: that
+   * of `@breakwater/redis`, for one. Policies in it are named after the host. @default this process
+   */
   readonly store?: SharedStore | undefined;
   /** Over all attempts. */
   readonly timeout?: Part<TimeoutOptions> | undefined;
@@ -104,8 +108,9 @@ export function recommended(options: RecommendedOptions = {}): readonly Policy<C
   const { earlyHeaders, name = "deepseek" } = host;
   const store = reader.raw<SharedStore>("store");
   // Named after the host, which is what they know something of: refusals say it, and a shared store keeps hosts apart.
-  const kept = store === undefined ? {} : { store };
+  const kept = store === undefined ? {} : { name, store };
   const shared = { name, ...kept };
+  const keptAnswers = store?.get === undefined ? {} : { name, store: store as CacheStore };
   const batch = profile === "batch";
   const several = to !== undefined;
   const part = <O>(
@@ -131,7 +136,7 @@ export function recommended(options: RecommendedOptions = {}): readonly Policy<C
       timeout,
     ),
     ...(several ? [fallBackOn<ChatRequest, ChatAnswer>({ to })] : []),
-    ...only<CacheOptions<ChatRequest, ChatAnswer>>("cache", {}, cache),
+    ...only<CacheOptions<ChatRequest, ChatAnswer>>("cache", keptAnswers, cache),
     ...only<RateLimitOptions<ChatRequest>>("rateLimit", kept, rateLimit),
     ...resumed(reader.raw("midStream"), host),
     ...part<RetryOptions<ChatRequest, ChatAnswer>>(
