@@ -71,14 +71,16 @@ export {
   circuitBreaker,
   type CircuitBreakerOptions,
 } from "./policies/circuit-breaker/index.ts";
-export type {
-  Admission,
-  BreakerConfig,
-  BreakerSnapshot,
-  BreakerStatus,
-  Result,
-  Ticket,
-  Transition,
+export {
+  type Admission,
+  type BreakerConfig,
+  type BreakerSnapshot,
+  type BreakerState,
+  type BreakerStatus,
+  createBreakerState,
+  type Result,
+  type Ticket,
+  type Transition,
 } from "./policies/circuit-breaker/states.ts";
 export {
   type BreakerAsk,

@@ -101,10 +101,11 @@ export function circuitBreaker<Req = Any>(options: CircuitBreakerOptions<Req> = 
       };
       return store.shared === true ? { ...ask, outage, version: settings.version } : ask;
     },
-    judge: (admission) =>
-      "ticket" in admission
-        ? undefined
-        : { by: name, code: "CIRCUIT_OPEN", retryAfterMs: admission.retryAfterMs },
+    judge(admission, { host, id }, { key }) {
+      if ("ticket" in admission) return undefined;
+      tell(host, id, name, key, admission.transition, store);
+      return { by: name, code: "CIRCUIT_OPEN", retryAfterMs: admission.retryAfterMs };
+    },
     settle(call, admission, ask) {
       const { ticket, transition: entered } = admission as Extract<Admission, { readonly ticket: Ticket }>;
       const { host, id } = call;

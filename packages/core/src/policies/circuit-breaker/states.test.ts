@@ -223,6 +223,36 @@ describe("a circuit", () => {
     );
   });
 
+  it("follows what others decided: their end of being open, their number of openings, their moment of closing", () => {
+    const state = createBreakerState({
+      window: { calls: 4 },
+      failureRate: 0.5,
+      slowRate: 1,
+      minimumCalls: 2,
+      openForMs: 1_000,
+      maxOpenForMs: 60_000,
+      probes: 1,
+      probeLeaseMs: 1_000,
+      rampMs: 1_000,
+    });
+    const early = state.admit(0, 0);
+    state.follow("open", 5_000, 3);
+    expect(state.admit(4_000, 0)).toEqual({ retryAfterMs: 1_000 });
+    expect(state.snapshot(4_000)).toMatchObject({ status: "open", openForMs: 1_000, openings: 3 });
+    if (!("ticket" in early)) throw new Error("it was closed");
+    expect(state.record(early.ticket, "failure", false, 4_000, true)).toBeUndefined();
+
+    const probe = state.admit(5_000, 0);
+    if (!("ticket" in probe)) throw new Error("its time is over");
+    expect(state.record(probe.ticket, "failure", false, 5_000)).toBe("open");
+    expect(state.snapshot(5_000).openForMs, "the fourth time").toBe(8_000);
+
+    state.follow("closed", 6_000, 4);
+    expect(state.admit(6_500, 0.51), "half of them half a second later").toEqual({ retryAfterMs: 500 });
+    expect(state.admit(6_500, 0.49)).toMatchObject({ ticket: { probe: false } });
+    expect(state.admit(7_000, 0.99)).toMatchObject({ ticket: { probe: false } });
+  });
+
   it("trap 15: stays open for a finite time that grows, however often it opens", () => {
     const state = createBreakerState({
       window: { calls: 1 },

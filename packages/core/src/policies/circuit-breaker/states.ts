@@ -37,8 +37,11 @@ export interface Ticket {
   sample?: Sample;
 }
 
-export type Admission = StoreReply &
-  ({ readonly ticket: Ticket; readonly transition?: Transition } | { readonly retryAfterMs: number });
+/** `transition`: what has changed with it. A shared store says so also of a refusal, when others changed it. */
+export type Admission = StoreReply & { readonly transition?: Transition } & (
+    | { readonly ticket: Ticket }
+    | { readonly retryAfterMs: number }
+  );
 export type Result = "success" | "failure" | "ignored";
 export type Transition = "open" | "half-open" | "close";
 
@@ -63,12 +66,38 @@ export interface BreakerState {
   provisional(ticket: Ticket, now: number, slow?: boolean): Transition | undefined;
   /** Holds it open or closed whatever happens; `undefined` lets it go on from closed. */
   force(to: "open" | "closed" | undefined, now: number): void;
+  /** Others decided it: open until `at`, or closed since then. What was counted here until now is of the past. */
+  follow(to: "open" | "closed", at: number, openings: number): void;
   configure(config: BreakerConfig): void;
   snapshot(now: number): BreakerSnapshot;
   /** Closed, and not just recovered: little is lost when it is forgotten. */
   readonly well: boolean;
 }
 
+/**
+ * One circuit in this process. For who writes a store: one that shares circuits counts with it, since each process sees
+ * its own calls best, and lets it `follow` what is decided together.
+ *
+ * @example
+ * ```ts
+ * import { createBreakerState } from "@breakwater/core";
+ *
+ * const circuit = createBreakerState({
+ *   window: { calls: 10 },
+ *   failureRate: 0.5,
+ *   slowRate: 1,
+ *   minimumCalls: 1,
+ *   openForMs: 1_000,
+ *   maxOpenForMs: 60_000,
+ *   probes: 1,
+ *   probeLeaseMs: 60_000,
+ *   rampMs: 0,
+ * });
+ * const admission = circuit.admit(0, 0.5);
+ * if ("ticket" in admission) circuit.record(admission.ticket, "failure", false, 10); // => "open"
+ * circuit.admit(500, 0.5); // => { retryAfterMs: 510 }
+ * ```
+ */
 export function createBreakerState(initial: BreakerConfig): BreakerState {
   let config = initial;
   let window: Window = createWindow(config.window);
@@ -206,6 +235,12 @@ export function createBreakerState(initial: BreakerConfig): BreakerState {
       enter("closed", now);
       openings = 0;
       if (to !== undefined) status = to === "open" ? "forced-open" : "forced-closed";
+    },
+
+    follow(to, at, opened) {
+      enter(to, at);
+      openings = opened;
+      if (to === "open") openUntil = at;
     },
 
     configure(next) {

@@ -291,6 +291,17 @@ describe("circuit breaker", () => {
     expect(stateOf(breaker)?.status).toBe("open");
   });
 
+  it("tells of an opening by others, which a shared store says with its first refusal", async () => {
+    const store = createMemoryBreakerStore();
+    const { ask } = guarded({
+      store: { ...store, decide: () => ({ retryAfterMs: 700, transition: "open" }) },
+    });
+    const told: BreakwaterEvent[] = [];
+    ask.on((event) => void told.push(event));
+    expect((await ask.outcome("x")).status).toBe("refused");
+    expect(told.filter(({ type }) => type === "breaker-open")).toHaveLength(1);
+  });
+
   it.each([
     [{ failureRate: 0 }, "circuitBreaker: failureRate must be a number from"],
     [{ window: { calls: 10 }, minimumCalls: 20 }, "is more than the window holds (10): it would never open."],
