@@ -32,6 +32,11 @@ const rules: readonly Rule[] = [
     because: "time and chance are injected through one Runtime, so that tests own them",
   },
   {
+    files: /^packages\/redis\/src\//,
+    not: /^(globalThis\.)?(setTimeout|setInterval|performance|Date\.now|new Date|Math\.random)$/,
+    because: "the server's clock decides what is shared, and the Runtime what is waited for here",
+  },
+  {
     files: /^packages\/core\/src\/policies\//,
     not: (fact, file) => policyOf(fact) !== undefined && policyOf(fact) !== policyOf(file),
     because: "policies compose through handlers and never know one another",
@@ -42,7 +47,7 @@ const rules: readonly Rule[] = [
     because: "adapters know clients, outcomes and their framework, nothing of DeepSeek or Redis",
   },
   {
-    files: /^packages\/(testing|deepseek|http)\/src\//,
+    files: /^packages\/(testing|deepseek|http|redis)\/src\//,
     not: /^import @breakwater\/(?!core$)/,
     because: "arrows between packages point at core",
   },
