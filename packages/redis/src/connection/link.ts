@@ -28,9 +28,18 @@ export interface Link {
    *
    * @returns the reply; rejects with a `LinkError` after `timeoutMs` at the latest.
    */
-  run(script: Script, keys: readonly string[], args: readonly (string | number)[], timeoutMs?: number): Promise<unknown>;
+  run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+    timeoutMs?: number,
+  ): Promise<unknown>;
   /** One command; replies are buffers where `binary`. */
-  command(name: string, args: readonly (string | number | Uint8Array)[], options?: CommandOptions): Promise<unknown>;
+  command(
+    name: string,
+    args: readonly (string | number | Uint8Array)[],
+    options?: CommandOptions,
+  ): Promise<unknown>;
   /** Hears what is published, over a connection of its own. What is said while that is away is lost. @returns what ends it */
   subscribe(channel: string, hear: (message: string) => void): () => void;
   /** Told when `up` changes. @returns what ends it */
