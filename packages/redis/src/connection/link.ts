@@ -40,8 +40,13 @@ export interface Link {
     args: readonly (string | number | Uint8Array)[],
     options?: CommandOptions,
   ): Promise<unknown>;
-  /** Hears what is published, over a connection of its own. What is said while that is away is lost. @returns what ends it */
-  subscribe(channel: string, hear: (message: string) => void): () => void;
+  /**
+   * Hears what is published, over a connection of its own. What is said while that is away is lost.
+   *
+   * @param began told each time that it hears from now on, the first time included: what was said before may be missing
+   * @returns what ends it
+   */
+  subscribe(channel: string, hear: (message: string) => void, began?: () => void): () => void;
   /** Told when `up` changes. @returns what ends it */
   onChange(tell: (up: boolean) => void): () => void;
   /** Ends connections that are its own; one that it was given stays. */
