@@ -147,14 +147,16 @@ export function createLink(options: LinkOptions): RedisLink {
     get reason() {
       return ready();
     },
-    run(script, keys, args, ms = timeoutMs) {
+    run(script, keys, args, ms = timeoutMs, binary = false) {
       const error = ready();
       if (error !== undefined) return Promise.reject(error);
+      const call = binary ? "callBuffer" : "call";
+      const given = args.map(asArgument);
       return send(
         (open) =>
-          client.call("EVALSHA", script.sha, keys.length, ...keys, ...args).then(undefined, (thrown) => {
+          client[call]("EVALSHA", script.sha, keys.length, ...keys, ...given).then(undefined, (thrown) => {
             if (!isUnknownScript(thrown) || !open()) throw thrown;
-            return client.call("EVAL", script.lua, keys.length, ...keys, ...args);
+            return client[call]("EVAL", script.lua, keys.length, ...keys, ...given);
           }),
         ms,
       );
@@ -162,7 +164,7 @@ export function createLink(options: LinkOptions): RedisLink {
     command(name, args, { timeoutMs: ms = timeoutMs, binary = false } = {}) {
       const error = ready();
       if (error !== undefined) return Promise.reject(error);
-      const given = args.map((arg) => (typeof arg === "object" ? asBuffer(arg) : arg));
+      const given = args.map(asArgument);
       return send(() => (binary ? client.callBuffer(name, ...given) : client.call(name, ...given)), ms);
     },
     subscribe() {
@@ -195,6 +197,7 @@ function attempt<T>(issue: (open: () => boolean) => Promise<T>, open: () => bool
 }
 
 /** The same bytes: ioredis knows buffers alone, and would write any other array as text. */
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function asArgument(given: string | number | Uint8Array): string | number | Buffer {
+  if (typeof given !== "object") return given;
+  return Buffer.from(given.buffer, given.byteOffset, given.byteLength);
 }

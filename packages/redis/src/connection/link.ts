@@ -26,13 +26,15 @@ export interface Link {
   /**
    * Runs a script where `keys` live; one that the server has forgotten is sent again with its text.
    *
+   * @param binary whether strings in the reply are buffers
    * @returns the reply; rejects with a `LinkError` after `timeoutMs` at the latest.
    */
   run(
     script: Script,
     keys: readonly string[],
-    args: readonly (string | number)[],
+    args: readonly (string | number | Uint8Array)[],
     timeoutMs?: number,
+    binary?: boolean,
   ): Promise<unknown>;
   /** One command; replies are buffers where `binary`. */
   command(
