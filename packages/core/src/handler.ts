@@ -3,7 +3,7 @@ import type { Description } from "./describe.ts";
 import type { EventSink } from "./events.ts";
 import type { Mark } from "./marks.ts";
 import type { Outcome, Usage } from "./outcome.ts";
-import type { RetryBudget } from "./policies/retry/budget.ts";
+import type { ClientBudget } from "./policies/retry/client-budget.ts";
 import type { Runtime } from "./runtime.ts";
 import type { StoreSource } from "./store.ts";
 
@@ -52,7 +52,7 @@ export interface Host {
   /** What the upstream says of itself; `undefined` when the upstream is only known at each call. */
   readonly traits: UpstreamTraits<Any, Any> | undefined;
   /** One budget per client, shared by retries and hedges, so that together they cannot multiply the load. */
-  readonly budget: RetryBudget;
+  readonly budget: ClientBudget;
   /** Counts a detached call among those that `drain()` waits for. */
   track(call: Call<Any>): void;
 }

@@ -9,7 +9,11 @@ import { ConfigError, TimedOutError } from "./errors.ts";
 import { createEventHub, type Listener } from "./events.ts";
 import type { Any, Handler, Host, MaybePromise, Policy, UpstreamTraits } from "./handler.ts";
 import { type Meta, type Outcome, refused } from "./outcome.ts";
-import { createRetryBudget, type RetryBudgetOptions } from "./policies/retry/budget.ts";
+import {
+  createClientBudget,
+  type RetryBudgetOptions,
+  type RetryBudgetSnapshot,
+} from "./policies/retry/client-budget.ts";
 import { type Runtime, systemRuntime } from "./runtime.ts";
 import { createScope, type DrainOptions } from "./scope.ts";
 import { callOfSignal } from "./signals.ts";
@@ -21,7 +25,7 @@ export interface Settings {
   readonly name?: string;
   /** Time and chance. @default the real ones */
   readonly runtime?: Runtime;
-  /** The budget that retries and hedges share. */
+  /** The budget that retries and hedges share; in a store it is one budget for all clients that name it. */
   readonly budget?: RetryBudgetOptions;
 }
 
@@ -43,7 +47,7 @@ export interface Snapshot {
   readonly name: string;
   readonly inFlight: number;
   readonly draining: boolean;
-  readonly retryBudget: { readonly available: number; readonly ratio: number };
+  readonly retryBudget: RetryBudgetSnapshot;
   readonly policies: readonly PolicySnapshot[];
 }
 
@@ -85,7 +89,7 @@ export function createEngine(
   const name = settings.name ?? traits?.name ?? "client";
   const runtime = settings.runtime ?? systemRuntime();
   const events = createEventHub(name, runtime.now);
-  const budget = createRetryBudget(settings.budget);
+  const budget = createClientBudget(settings.budget);
   const host: Host = { name, runtime, events, traits, budget, track: (call) => scope.add(call) };
   const scope = createScope(runtime, () => new Error(`${name} is closed`));
   const drain = async (options?: DrainOptions): Promise<void> => scope.drain(options);
@@ -99,7 +103,7 @@ export function createEngine(
         name,
         inFlight: scope.size,
         draining: scope.draining,
-        retryBudget: { available: budget.available(runtime.now()), ratio: budget.ratio },
+        retryBudget: budget.snapshot(runtime.now()),
         policies: policies.map(snapshotOf),
       }),
       on: (listener) => events.subscribe(listener),

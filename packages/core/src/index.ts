@@ -104,5 +104,22 @@ export {
   type RateRules,
   type RateStanding,
 } from "./policies/rate-limit/store.ts";
+export {
+  createRetryBudget,
+  type RetryBudget,
+  type RetryBudgetRules,
+  type RetryBudgetStart,
+} from "./policies/retry/budget.ts";
+export {
+  type BudgetReply,
+  type BudgetStore,
+  createMemoryBudgetStore,
+  type StoredBudget,
+} from "./policies/retry/budget-store.ts";
+export type {
+  ClientBudget,
+  RetryBudgetOptions,
+  RetryBudgetSnapshot,
+} from "./policies/retry/client-budget.ts";
 export { retry, type RetryOptions } from "./policies/retry/index.ts";
 export { timeout, type TimeoutOptions } from "./policies/timeout/index.ts";

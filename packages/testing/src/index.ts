@@ -1,4 +1,5 @@
 export { breakerStoreContract } from "./contracts/breaker-store.ts";
+export { budgetStoreContract } from "./contracts/budget-store.ts";
 export { cacheStoreContract } from "./contracts/cache-store.ts";
 export type { ContractCase, ContractOptions } from "./contracts/contract.ts";
 export { permitStoreContract } from "./contracts/permit-store.ts";

@@ -115,7 +115,7 @@ function splice(
       if (delivered.content === "") return stop("no-text");
       if (resumed >= resumes) return stop("resumes");
       if (call.remainingMs <= 0) return stop("deadline");
-      if (!budget.take(runtime.now())) return stop("budget");
+      if (!(await budget.take(runtime.now(), call))) return stop("budget");
       resumed++;
       // The permit of this attempt may be the one that the next waits for.
       const over = attempt;

@@ -59,6 +59,27 @@ describe("the retry budget", () => {
     );
   });
 
+  it("begins with a second's worth whenever it begins, and with what it is told to", () => {
+    for (const at of [0, 1_000.5, 3_600_000]) {
+      expect(createRetryBudget({ perSecond: 7 }).available(at)).toBe(7);
+      const told = createRetryBudget({ perSecond: 7, minRatio: 0.5 }, { tokens: 0, ratio: 0.2 });
+      expect(told.available(at)).toBe(0);
+      expect(told.ratio).toBe(0.5);
+    }
+  });
+
+  it("keeps what it saved and how far it has narrowed when it is given other numbers", () => {
+    const budget = createRetryBudget({ perSecond: 8, ratio: 1, minRatio: 0 }, { ratio: 0.25 });
+    budget.configure({ perSecond: 2, ratio: 2, minRatio: 0 });
+    expect(budget.available(0)).toBe(8);
+    expect(budget.ratio).toBe(0.5);
+    expect(budget.available(3_600_000)).toBe(20);
+    budget.configure({ perSecond: 2, ratio: 0, minRatio: 0 });
+    expect(budget.ratio).toBe(0);
+    budget.configure({ perSecond: 2, ratio: 1, minRatio: 0 });
+    expect(budget.ratio).toBe(1);
+  });
+
   it("narrows while failures rise with our own load, and widens again when it is quiet", () => {
     const budget = createRetryBudget({ perSecond: 1, ratio: 1, minRatio: 0.1 });
     const period = (startsAt: number, calls: number, failing: number): void => {

@@ -1,19 +1,32 @@
-export interface RetryBudgetOptions {
-  /** Retries that are always allowed, per second. @default 10 */
-  readonly perSecond?: number;
-  /** Further retries per call, while failures do not rise with our own load. @default 1 */
+/** The numbers of a budget. */
+export interface RetryBudgetRules {
+  /** Retries that are always allowed, per second. */
+  readonly perSecond: number;
+  /** Further retries per call, while failures do not rise with our own load. */
+  readonly ratio: number;
+  /** What `ratio` shrinks to, by halves, while they do. */
+  readonly minRatio: number;
+}
+
+export const USUAL_BUDGET: RetryBudgetRules = { perSecond: 10, ratio: 1, minRatio: 0.1 };
+
+/** Where a budget begins. */
+export interface RetryBudgetStart {
+  /** @default one second's worth */
+  readonly tokens?: number;
+  /** @default the widest */
   readonly ratio?: number;
-  /** What `ratio` shrinks to, by halves, while they do. @default 0.1 */
-  readonly minRatio?: number;
 }
 
 /**
- * How many retries and hedges a client may make in all. A token bucket: each call adds `ratio` tokens, each second
+ * How many retries and hedges may be made in all. A token bucket: each call adds `ratio` tokens, each second
  * adds `perSecond`, a retry takes one, and nothing is saved for longer than ten seconds.
  *
  * Wide on purpose: when an upstream fails half of its calls at random, every retry that is not made is an answer
  * that is lost. It narrows only when there is a sign that we are the cause: calls came in faster than in the period
  * before, and more of them failed. Then each period halves the ratio, and each quiet one gives a tenth back.
+ *
+ * Time begins for it when it first hears of it, so that one made late is no richer than one made early.
  */
 export interface RetryBudget {
   /** Call this when a call comes in, before any attempt. */
@@ -25,22 +38,28 @@ export interface RetryBudget {
   readonly ratio: number;
   /** Retries that could be made now. */
   available(now: number): number;
+  /** Other numbers from now on. What was saved and how far it has narrowed stays. */
+  configure(rules: RetryBudgetRules): void;
 }
 
 const PERIOD_MS = 10_000;
 /** Fewer attempts in a period say nothing about cause. */
 const ENOUGH = 50;
 
-export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget {
-  const { perSecond = 10, ratio: widest = 1, minRatio = 0.1 } = options;
-  const narrowest = Math.min(minRatio, widest);
-  let ratio = widest;
+export function createRetryBudget(
+  rules: Partial<RetryBudgetRules> = {},
+  start: RetryBudgetStart = {},
+): RetryBudget {
+  let { perSecond, ratio: widest, minRatio: narrowest } = { ...USUAL_BUDGET, ...rules };
+  narrowest = Math.min(narrowest, widest);
+  let ratio = Math.max(narrowest, Math.min(widest, start.ratio ?? widest));
   // In an object: a captured variable that holds a fraction is allocated anew at every change.
-  const bucket = { tokens: perSecond, refilledAt: 0 };
+  const bucket = { tokens: start.tokens ?? perSecond, refilledAt: -1 };
   let period = { startedAt: 0, calls: 0, attempts: 0, failures: 0 };
   let before: typeof period | undefined;
 
   function advance(now: number): void {
+    if (bucket.refilledAt < 0) bucket.refilledAt = period.startedAt = now;
     const elapsed = Math.max(0, now - bucket.refilledAt);
     bucket.refilledAt = now;
     // The cap also holds what calls of the last period brought, so that a burst of failures can use it.
@@ -83,6 +102,12 @@ export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget
     available(now) {
       advance(now);
       return Math.floor(bucket.tokens);
+    },
+    configure(next) {
+      narrowest = Math.min(next.minRatio, next.ratio);
+      const narrowed = widest === 0 ? 1 : ratio / widest;
+      ratio = Math.max(narrowest, narrowed * next.ratio);
+      ({ perSecond, ratio: widest } = next);
     },
   };
 }

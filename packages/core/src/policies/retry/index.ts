@@ -3,7 +3,7 @@ import { discard } from "../../attempt.ts";
 import type { Call } from "../../call.ts";
 import { type Duration, milliseconds, show } from "../../duration.ts";
 import { ConfigError } from "../../errors.ts";
-import { type Any, chain, type Updatable } from "../../handler.ts";
+import { type Any, chain, isPromise, type Updatable } from "../../handler.ts";
 import { configure, readOptions } from "../../options.ts";
 import type { Failed, Outcome } from "../../outcome.ts";
 import { fullJitter } from "./backoff.ts";
@@ -100,7 +100,11 @@ async function again<Req, Res>(
     if (attempt > config.attempts) return stop("attempts");
     const ms = waitBefore(attempt, outcome, config, runtime.random());
     if (ms === undefined || ms >= call.remainingMs) return stop("deadline");
-    if (!budget.take(runtime.now())) return stop("budget");
+    const taken = budget.take(runtime.now(), call);
+    const granted = isPromise(taken) ? await taken : taken;
+    if (call.aborted) return call.abortOutcome();
+    if (!granted) return stop("budget");
+    if (ms >= call.remainingMs) return stop("deadline"); // a shared budget took its time
 
     if (events.listening)
       events.emit({ type: "retry-wait", policy: config.name, attempt, ms, callId: call.id });
