@@ -19,9 +19,9 @@ export function createScope(name: string): Scope {
   const prefix = `${VERSION}:{${tagOf(name)}}:`;
   const digests = remember(REMEMBERED, digest);
   const key = (kind: string, ...names: readonly string[]): string => {
-    let key = prefix + kind;
-    for (const name of names) key += `:${digests(name)}`;
-    return key;
+    let made = prefix + kind;
+    for (const each of names) made += `:${digests(each)}`;
+    return made;
   };
   return { name, key, channel: key };
 }

@@ -6,6 +6,7 @@ import { createHealth } from "./health.ts";
 import { type Link, LinkError } from "./link.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { checkServer } from "./server.ts";
+import { createSubscriber } from "./subscriber.ts";
 
 export interface LinkOptions {
   readonly client: RedisClient;
@@ -16,8 +17,8 @@ export interface LinkOptions {
   readonly probeKey: string;
   readonly timeoutMs: number;
   readonly maxInFlight: number;
-  /** Makes a connection that hears what is published. */
-  readonly listener: () => RedisClient;
+  /** Makes a connection that hears what is published (see `createSubscriber`). */
+  readonly listener: () => RedisClient | undefined;
   /** Known before the server is met. */
   readonly hints?: readonly string[];
 }
@@ -39,6 +40,7 @@ export function createLink(options: LinkOptions): RedisLink {
   let inFlight = { count: 0 };
 
   const health = createHealth({ runtime, probe, changed });
+  const subscriber = createSubscriber({ runtime, deadlines, make: options.listener });
 
   function changed(up: boolean): void {
     for (const tell of listeners) {
@@ -167,9 +169,7 @@ export function createLink(options: LinkOptions): RedisLink {
       const given = args.map(asArgument);
       return send(() => (binary ? client.callBuffer(name, ...given) : client.call(name, ...given)), ms);
     },
-    subscribe() {
-      throw new Error("not yet");
-    },
+    subscribe: subscriber.subscribe,
     onChange(tell) {
       listeners.add(tell);
       return () => void listeners.delete(tell);
@@ -179,6 +179,7 @@ export function createLink(options: LinkOptions): RedisLink {
       closed = true;
       health.close();
       listeners.clear();
+      subscriber.close();
       client.removeListener("ready", onReady);
       client.removeListener("close", onClose);
       client.removeListener("end", onClose);

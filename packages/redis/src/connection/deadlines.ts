@@ -13,14 +13,14 @@ export interface Deadlines {
 export function createDeadlines(runtime: Runtime): Deadlines {
   let due: (() => void)[] = [];
 
-  function late(expire: () => void): void {
-    due.push(expire);
+  function late(ended: () => void): void {
+    due.push(ended);
     if (due.length > 1) return;
     // Runs right after sockets were read. No timer: it is about the order within one turn of the loop, not about time.
     setImmediate(() => {
       const expired = due;
       due = [];
-      for (const expire of expired) expire();
+      for (const end of expired) end();
     });
   }
 

@@ -35,6 +35,8 @@ export function createHealth({ runtime, probe, changed }: HealthOptions): Health
   let session: number | undefined;
   let sessions = 0;
   let rest: CancelTimer | undefined;
+  /** Whether the last connection was not up at any time. */
+  let useless = false;
 
   function set(to: boolean): void {
     if (up === to) return;
@@ -49,6 +51,7 @@ export function createHealth({ runtime, probe, changed }: HealthOptions): Health
       () => {
         if (of !== session) return;
         reason = undefined;
+        useless = false;
         set(true);
       },
       (error: unknown) => {
@@ -90,7 +93,11 @@ export function createHealth({ runtime, probe, changed }: HealthOptions): Health
     connected() {
       leave(undefined);
       session = ++sessions;
-      ask(session);
+      // A connection after one that never was of use waits its turn: else a replica that we write to would be
+      // connected to again and again without a rest.
+      if (useless) again(session);
+      else ask(session);
+      useless = true;
     },
     disconnected: leave,
     close() {

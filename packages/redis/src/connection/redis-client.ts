@@ -1,6 +1,6 @@
 /**
- * What is used of an ioredis client. Said by structure, because there are two majors, both module formats, and often
- * several copies in one tree: `instanceof` and ioredis' own types would tell them apart.
+ * What is used of an ioredis client, `Redis` or `Cluster`. Said by structure, because there are two majors, both module
+ * formats, and often several copies in one tree: `instanceof` and ioredis' own types would tell them apart.
  */
 export interface RedisClient {
   /** `wait`, `connecting`, `connect`, `ready`, `close`, `reconnecting` or `end`. */
@@ -15,4 +15,16 @@ export interface RedisClient {
   removeListener(event: string, listener: (...args: any[]) => void): unknown;
   connect(): Promise<void>;
   disconnect(reconnect?: boolean): void;
+  // oxlint-disable-next-line typescript/no-explicit-any -- `Redis` and `Cluster` take different things
+  duplicate(...overrides: any[]): RedisClient;
+  /** Of a cluster. */
+  nodes?(role?: "all" | "master" | "slave"): readonly RedisClient[];
+}
+
+/** The constructors of one major of ioredis. */
+export interface RedisLibrary {
+  // oxlint-disable-next-line typescript/no-explicit-any -- the options of two majors differ in their types
+  readonly Redis: new (...args: any[]) => RedisClient;
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly Cluster: new (...args: any[]) => RedisClient;
 }
