@@ -89,57 +89,101 @@ export function permitGuard<Req>(
 ): PermitGuard<Req> {
   const { name, store } = settings.now;
   const lines = new Map<string, Waiting>();
+  const timedOut: Refusal = { by: name, code: "QUEUE_TIMEOUT" };
 
   const keyOf = (call: Call<Req>): string => settings.now.key?.(call.request, call) ?? "";
 
-  function lineOf(key: string): Waiting {
-    let line = lines.get(key);
-    if (line === undefined) lines.set(key, (line = { line: createLine(2), turn: undefined }));
-    return line;
+  function askFor(call: Call<Req>, key: string): PermitAsk {
+    const ask = { kind: "permit", name, key, limit: limits.of(key, call) } as const;
+    if (store.shared !== true) return ask;
+    return { ...ask, outage: settings.now.outage, version: limits.version?.() };
+  }
+
+  function lineOf(call: Call<Req>, key: string): Waiting {
+    const known = lines.get(key);
+    if (known !== undefined) return known;
+    const unwatch = store.watch?.(askFor(call, key), () => callUp(key));
+    const waiting: Waiting = { line: createLine(2), places: new Map(), unwatch };
+    lines.set(key, waiting);
+    return waiting;
   }
 
   /** Calls up the next in line. He asks the store again, and leaves the line only with a permit. */
   function callUp(key: string): void {
     const waiting = lines.get(key);
     if (waiting === undefined) return;
-    const head = waiting.line.head();
-    waiting.turn = head;
-    if (head === undefined) lines.delete(key);
-    else head.value.wake();
+    const head = waiting.line.head()?.value;
+    if (head === undefined) {
+      lines.delete(key);
+      waiting.unwatch?.();
+    } else if (head.asking) {
+      head.again = true; // the answer that he waits for may be older than this
+    } else {
+      head.asking = true;
+      head.wake();
+    }
   }
 
   function queueUp(call: Call<Req>, key: string): Judgement {
     const waiting = lines.get(key);
-    const calledUp = waiting?.turn?.value.call === call ? waiting.turn : undefined;
-    if (waiting !== undefined && calledUp !== undefined) return waitAgain(calledUp, waiting);
+    const place = waiting?.places.get(call);
+    if (place !== undefined) return waitAgain(place.value, key);
     if ((waiting?.line.length ?? 0) >= settings.now.queue) return { by: name, code: "BULKHEAD_FULL" };
     return waitInLine(call, key);
+  }
+
+  /** Called up, but the store had no permit after all (another process took it): in line where he stood. */
+  function waitAgain(waiter: Waiter, key: string): Judgement {
+    if (waiter.late) {
+      waiter.done?.();
+      callUp(key);
+      return timedOut;
+    }
+    return {
+      wait() {
+        if (waiter.again) {
+          waiter.again = false;
+          return Promise.resolve(undefined);
+        }
+        waiter.asking = false;
+        return new Promise((resolve) => (waiter.wake = resolve));
+      },
+    };
   }
 
   // Apart from queueUp, because a refusal need not pay for closures.
   const waitInLine = (call: Call<Req>, key: string): Judgement => ({ wait: () => join(call, key) });
 
   function join(call: Call<Req>, key: string): Promise<Refusal | undefined> {
-    const waiting = lineOf(key);
+    const waiting = lineOf(call, key);
     limits.waits?.(call, key);
     return new Promise((resolve) => {
-      const place = waiting.line.join({ call, wake: resolve }, call.priority === "batch" ? 1 : 0);
+      const waiter: Waiter = { wake: resolve, asking: false, again: false, late: false, done: undefined };
+      const place = waiting.line.join(waiter, call.priority === "batch" ? 1 : 0);
+      waiting.places.set(call, place);
       const leave = (): void => {
         place.leave();
+        waiting.places.delete(call);
+      };
+      const giveUp = (): void => {
+        leave();
         // It may have been his turn: the next one must not wait for somebody who is gone.
-        if (waiting.turn === place || waiting.line.length === 0) callUp(key);
+        if (waiter.asking || waiting.line.length === 0) callUp(key);
       };
       const cancel = call.runtime.setTimer(settings.now.maxWaitMs, () => {
-        leave();
-        resolve({ by: name, code: "QUEUE_TIMEOUT" });
+        waiter.late = true;
+        if (waiter.asking) return; // he may just be getting his permit
+        giveUp();
+        resolve(timedOut);
       });
-      place.value.done = () => {
+      waiter.done = () => {
         cancel();
-        place.leave();
+        leave();
       };
       call.defer(() => {
         cancel();
-        leave();
+        if (waiting.places.get(call) !== place) return;
+        giveUp();
         resolve(undefined); // the abort has told the outcome already
       });
     });
@@ -159,27 +203,30 @@ export function permitGuard<Req>(
       const key = keyOf(call);
       const waiting = lines.get(key);
       // Somebody waits already: nobody overtakes him, except he himself when he is called up.
-      if (waiting === undefined || waiting.line.length === 0 || waiting.turn?.value.call === call)
+      if (
+        waiting === undefined ||
+        waiting.line.length === 0 ||
+        waiting.places.get(call)?.value.asking === true
+      )
         return undefined;
       return queueUp(call, key);
     },
-    ask(call) {
-      const key = keyOf(call);
-      const ask = { kind: "permit", name, key, limit: limits.of(key, call) } as const;
-      if (store.shared !== true) return ask;
-      return { ...ask, outage: settings.now.outage, version: limits.version?.() };
-    },
+    ask: (call) => askFor(call, keyOf(call)),
     judge(reply, call, { key }) {
       return reply.granted ? undefined : queueUp(call, key);
     },
     settle(call, reply, ask) {
       const waiting = lines.get(ask.key);
-      if (waiting?.turn?.value.call === call) {
-        waiting.turn.value.done?.();
-        callUp(ask.key); // there may be room for more than one
+      const place = waiting?.places.get(call);
+      if (waiting !== undefined && place !== undefined) {
+        place.value.done?.();
+        // There may be room for more than one. Of a store that wakes who waits it is known when there is none.
+        if (store.watch === undefined || reply.active < ask.limit || waiting.line.length === 0)
+          callUp(ask.key);
       }
       call.hold(() => {
         const released = store.release(ask, reply);
+        if (store.watch !== undefined) return;
         if (isPromise(released))
           released.then(
             () => callUp(ask.key),
@@ -202,23 +249,18 @@ export function permitGuard<Req>(
 }
 
 interface Waiter {
-  readonly call: Call<Any>;
   wake: (refusal?: Refusal) => void;
-  done?: () => void;
+  /** Called up: he asks the store, or is about to. */
+  asking: boolean;
+  /** Called up once more meanwhile. */
+  again: boolean;
+  /** He has waited as long as he may, while he was asking. */
+  late: boolean;
+  done: (() => void) | undefined;
 }
 
 interface Waiting {
   readonly line: Line<Waiter>;
-  /** Who has been called up and has not got his permit yet. */
-  turn: Place<Waiter> | undefined;
-}
-
-/** Called up, but the store had no permit after all (another process took it): first in line as before. */
-function waitAgain(place: Place<Waiter>, waiting: Waiting): Judgement {
-  return {
-    wait() {
-      waiting.turn = undefined;
-      return new Promise((resolve) => (place.value.wake = resolve));
-    },
-  };
+  readonly places: Map<Call<Any>, Place<Waiter>>;
+  readonly unwatch: (() => void) | undefined;
 }

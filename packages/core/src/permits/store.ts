@@ -22,6 +22,14 @@ export interface PermitStore extends DecisionStore<PermitAsk, PermitReply> {
   release(ask: PermitAsk, reply: PermitReply): MaybePromise<void>;
   /** Permits out, by key; for `snapshot()`. */
   active(name: string): Readonly<Record<string, number>>;
+  /**
+   * Somebody waits for such a permit. For stores in which places become free unseen, because other processes hold them:
+   * `wake` is called, never at once, each time that asking again may be worth it. Without it whoever waits asks again
+   * when a permit comes back in this process.
+   *
+   * @returns what says that nobody waits any more
+   */
+  watch?(ask: PermitAsk, wake: () => void): () => void;
 }
 
 /** Knows by itself whether it was given back: a WeakSet of those that were would cost more than the whole decision. */
