@@ -5,7 +5,7 @@ import type { RedisClient, RedisLibrary } from "./redis-client.ts";
 /** Where Redis is. */
 export interface Target {
   readonly url?: string | undefined;
-  readonly cluster?: readonly (string | NodeAddress)[] | undefined;
+  readonly cluster?: readonly NodeAddress[] | undefined;
   /** Options of ioredis: credentials, TLS, sentinels. They win over ours, and a url over them. */
   readonly redis?: object | undefined;
 }
@@ -25,10 +25,8 @@ const RETRY_WITHIN = 500;
 export function makeClient({ Redis, Cluster }: RedisLibrary, target: Target, runtime: Runtime): RedisClient {
   const { url, cluster, redis } = target;
   if (cluster !== undefined) {
-    return new Cluster(
-      cluster.map((node) => (typeof node === "string" ? node : { ...node })),
-      { ...clusterOptions(runtime), redisOptions: { ...nodeOptions(), ...redis } },
-    );
+    const nodes = cluster.map((node) => ({ ...node }));
+    return new Cluster(nodes, { ...clusterOptions(runtime), redisOptions: { ...nodeOptions(), ...redis } });
   }
   const options = { ...nodeOptions(), ...singleOptions(runtime), ...redis };
   return url === undefined ? new Redis(options) : new Redis(url, options);
