@@ -2,7 +2,7 @@ import type { ConfigMismatch, MaybePromise } from "@breakwater/core";
 
 /** What numbers of one kind of policy are, when processes differ about them. */
 export interface Terms<C> {
-  readonly kind: "rate-limit" | "permit" | "breaker";
+  readonly kind: "rate-limit" | "permit" | "breaker" | "budget";
   /** What holds of two that differ. Each process works it out by itself, with all of them in the same order. */
   lower(a: C, b: C): C;
   /** As it is told. */
@@ -11,7 +11,7 @@ export interface Terms<C> {
 
 /** What processes that give one policy different numbers agree upon. */
 export interface Agreed<C> {
-  /** The very object that was given, as long as everybody gives the same numbers. */
+  /** The same object until something changes; the one that was given first, as long as everybody gives the same numbers. */
   readonly config: C;
   /** Told to one decision after each change. */
   readonly mismatch?: ConfigMismatch;
