@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 
+import { remember } from "./remember.ts";
+
 /** Names of keys that are decided together, and so have one hash tag. */
 export interface Scope {
   readonly name: string;
@@ -34,21 +36,4 @@ function tagOf(name: string): string {
 /** 108 bits: two of a billion names collide with a probability of 10⁻¹⁵. */
 function digest(text: string): string {
   return createHash("sha256").update(text).digest("base64url").slice(0, 18);
-}
-
-/** Forgets the older half at once: no bookkeeping on reads, and what is in use is back at the next one. */
-function remember(most: number, f: (text: string) => string): (text: string) => string {
-  let young = new Map<string, string>();
-  let old = new Map<string, string>();
-  return (text) => {
-    let value = young.get(text);
-    if (value !== undefined) return value;
-    value = old.get(text) ?? f(text);
-    if (young.size >= most / 2) {
-      old = young;
-      young = new Map();
-    }
-    young.set(text, value);
-    return value;
-  };
 }

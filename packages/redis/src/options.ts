@@ -146,7 +146,7 @@ function readCluster(reader: OptionReader, given: unknown, redis: object | undef
   return { cluster: nodes, redis: { ...shared, ...redis } };
 }
 
-/** Says nothing of what was given but its protocol: there may be a password in it. */
+/** Says nothing of what was given: there may be a password in it. */
 function parse(reader: OptionReader, name: string, given: unknown): URL {
   const example = 'such as "redis://localhost:6379" or "rediss://user:password@host:6380/0"';
   if (typeof given !== "string" || given === "")
@@ -158,7 +158,7 @@ function parse(reader: OptionReader, name: string, given: unknown): URL {
     return reader.fail(`${name} is not a url ${example}.`);
   }
   if (url.protocol !== "redis:" && url.protocol !== "rediss:")
-    return reader.fail(`${name} must be a url ${example}, got one that begins with "${url.protocol}".`);
+    return reader.fail(`${name} must begin with "redis://" or "rediss://", ${example}.`);
   if (url.hostname === "") return reader.fail(`${name} has no host; write one ${example}.`);
   return url;
 }

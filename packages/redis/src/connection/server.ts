@@ -1,3 +1,5 @@
+import { LinkError } from "./link.ts";
+
 /** What a server says of itself when it is met. */
 export interface ServerCheck {
   /** It cannot be used: why, and what to do. */
@@ -43,6 +45,7 @@ function pairs(reply: unknown): Record<string, unknown> {
 
 /** A server that is starting or gone is not one that says little. */
 function allowed(error: unknown): undefined {
-  if (error instanceof Error && /^(NOPERM|ERR)\b/.test(error.message)) return undefined;
+  const said = error instanceof LinkError ? error.cause : error;
+  if (said instanceof Error && /^(NOPERM|ERR)\b/.test(said.message)) return undefined;
   throw error;
 }
