@@ -60,7 +60,7 @@ test.each([
   [{ client: new Redis({ lazyConnect: true }), redis: {} }, /redis is for a client that is made/],
   [{ cluster: [] }, /cluster must be a list/],
   [{ cluster: "redis://a" }, /cluster must be a list/],
-  [{ cluster: ["a:1"] }, /cluster\[0\] must be a url/],
+  [{ cluster: ["a:1"] }, /cluster\[0\] must begin with/],
   [{ cluster: [{ host: "a" }] }, /cluster\[0\] must be a url or \{ host, port \}/],
   [{ cluster: ["redis://:x@a", "redis://:y@a"] }, /differ in user, password or TLS/],
   [{ url: "redis://a", redis: 1 }, /redis must be an object/],
