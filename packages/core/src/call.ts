@@ -368,7 +368,7 @@ export class Call<Req> {
     }
   }
 
-  // --- For attempt.ts alone, which starts and concludes every call ---
+  // --- For attempt.ts, which starts and concludes every call; one that is over before it began is concluded by who made it ---
 
   /** The handler goes on as `work`. `settle` is told what the call came to if it is aborted before that is over. */
   begin(work: Promise<unknown>, settle: (outcome: Outcome<Any>) => void): void {

@@ -65,7 +65,20 @@ export {
   type MemoryCacheStoreOptions,
 } from "./policies/cache/memory-store.ts";
 export { LaggingReaderError } from "./policies/cache/shared-log.ts";
-export type { CacheAsk, CacheEntry, CacheFound, CacheStore, CacheUsage } from "./policies/cache/store.ts";
+export type {
+  CacheAsk,
+  CacheClaim,
+  CacheClaimAsk,
+  CacheEntry,
+  CacheError,
+  CacheFailure,
+  CacheFound,
+  CacheHeld,
+  CacheNews,
+  CacheStore,
+  CacheUsage,
+  CacheWaiting,
+} from "./policies/cache/store.ts";
 export {
   type CircuitBreaker,
   circuitBreaker,

@@ -15,6 +15,7 @@ import { createKeyed } from "../../internal/keyed.ts";
 import { configure } from "../../options.ts";
 import { answered, type Meta, type Outcome } from "../../outcome.ts";
 import { relay } from "../../relay.ts";
+import { createTurn, type Turn } from "./claims.ts";
 import { type Copier, copiesOf, createCopier, replay } from "./copier.ts";
 import { createMemoryCacheStore } from "./memory-store.ts";
 import {
@@ -25,8 +26,8 @@ import {
   type CacheWhose,
   readCacheOptions,
 } from "./options.ts";
-import { estimateBytes } from "./plain.ts";
-import { ALONE, type Cargo, createFlight, type Flight, type Landing } from "./single-flight.ts";
+import { pack } from "./packing.ts";
+import { ALONE, type Cargo, createFlight, ELSEWHERE, type Flight, type Landing } from "./single-flight.ts";
 import type { CacheAsk, CacheEntry, CacheFound, CacheStore } from "./store.ts";
 
 /**
@@ -125,6 +126,10 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
 
   // --- Looking up ---
 
+  function begin(call: Call<Req>, next: Next<Req, Res>, key: string): MaybePromise<Outcome<Res>> {
+    return chain(look(call, key), (found) => decide(call, next, key, found));
+  }
+
   function look(call: Call<Req>, key: string): MaybePromise<CacheFound | undefined> {
     try {
       const found = store.get(askFor(key, call));
@@ -141,19 +146,20 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
     found: CacheFound | undefined,
   ): MaybePromise<Outcome<Res>> {
     if (call.aborted) return call.abortOutcome();
-    if (found === undefined) return ask(call, next, key, undefined);
+    if (found === undefined) return ask(call, next, key, undefined, undefined);
     const { entry, ageMs } = found;
     const { staleMs, errorMs, refreshAhead } = settings.now;
     if (ageMs >= entry.freshMs + staleMs)
-      return ask(call, next, key, ageMs < entry.freshMs + errorMs ? entry : undefined);
-    if (ageMs >= entry.freshMs * refreshAhead) refresh(call, next, key);
-    return give(call, entry, ageMs < entry.freshMs ? "hit" : "stale");
+      return ask(call, next, key, found, ageMs < entry.freshMs + errorMs ? entry : undefined);
+    if (ageMs >= entry.freshMs * refreshAhead) refresh(call, next, key, found);
+    const result = ageMs < entry.freshMs ? "hit" : "stale";
+    tell(call, result);
+    return give(call, entry, result);
   }
 
-  function give(call: Call<Any>, entry: CacheEntry, result: "hit" | "stale"): Outcome<Res> {
+  function give(call: Call<Any>, entry: CacheEntry, result: "hit" | "stale" | "join"): Outcome<Res> {
     const { meta } = call;
     const copies = copierFor(call);
-    tell(call, result);
     meta.cache = result;
     if (result === "stale") meta.degraded = true;
     if (entry.model !== undefined) meta.model = entry.model;
@@ -166,21 +172,25 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
 
   // --- Asking ---
 
+  /** @param instead what was found, and is not good enough. @param spare that, where it covers a failure */
   function ask(
     call: Call<Req>,
     next: Next<Req, Res>,
     key: string,
+    instead: CacheFound | undefined,
     spare: CacheEntry | undefined,
   ): MaybePromise<Outcome<Res>> {
     const { singleFlight } = settings.now;
     const current = singleFlight ? flights.get(key) : undefined;
     if (current?.flight.joinable(call) === true) return join(call, next, current, spare);
-    tell(call, "miss");
-    const journey = launch(call, key, { spare });
     // While an attempt starts, only what it calls itself can ask for the same: that must not wait for it.
-    if (singleFlight && current?.flight.starting !== true) flights.set(key, journey);
-    return chain(journey.flight.depart(next, call) as MaybePromise<Landing<Res>>, (landing) =>
-      arrive(call, landing as Outcome<Res>, journey, "miss"),
+    const shared = singleFlight && current?.flight.starting !== true;
+    const journey = launch(call, key, { spare, instead, shared });
+    if (shared) flights.set(key, journey);
+    if (journey.turn === undefined) tell(call, "miss");
+    return chain(
+      journey.flight.depart(next, call, journey.turn?.come) as MaybePromise<Landing<Res>>,
+      (landing) => arrive(call, next, landing, journey, "miss"),
     );
   }
 
@@ -192,15 +202,27 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
   ): MaybePromise<Outcome<Res>> {
     tell(call, "join");
     if (journey.keeps) journey.spare ??= spare;
-    return chain(journey.flight.join(call), (landing) =>
-      landing === ALONE
-        ? chain(next(call.fork()), (outcome) => arrive(call, outcome, journey, "miss"))
-        : arrive(call, landing, journey, "join"),
-    );
+    return chain(journey.flight.join(call), (landing) => arrive(call, next, landing, journey, "join"));
+  }
+
+  function arrive(
+    call: Call<Req>,
+    next: Next<Req, Res>,
+    landing: Landing<Res>,
+    journey: Journey<Res>,
+    how: "miss" | "join",
+  ): MaybePromise<Outcome<Res>> {
+    if (landing === ALONE)
+      return chain(next(call.fork()), (outcome) => cover(call, outcome, journey, "miss"));
+    if (landing !== ELSEWHERE) return cover(call, landing, journey, how);
+    if (call.aborted) return call.abortOutcome();
+    const found = journey.turn?.found;
+    if (found !== undefined) return give(call, found.entry, "join");
+    return begin(call, next, journey.key); // a refresh that another process makes: whoever joined it waits for that
   }
 
   /** What is not answered is covered by a stale answer, if there is one. */
-  function arrive(
+  function cover(
     call: Call<Req>,
     outcome: Outcome<Res>,
     { spare }: Journey<Res>,
@@ -208,46 +230,54 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
   ): Outcome<Res> {
     const failed =
       outcome.status === "refused" || (outcome.status === "failed" && outcome.fault !== "caller");
-    if (failed && spare !== undefined && !call.aborted) return give(call, spare, "stale");
+    if (failed && spare !== undefined && !call.aborted) {
+      tell(call, "stale");
+      return give(call, spare, "stale");
+    }
     call.meta.cache ??= how;
     return outcome;
   }
 
   /** Fetches a new answer that nobody waits for, once at a time. */
-  function refresh(call: Call<Req>, next: Next<Req, Res>, key: string): void {
+  function refresh(call: Call<Req>, next: Next<Req, Res>, key: string, instead: CacheFound): void {
     const now = call.runtime.now();
     if (flights.has(key) || now < (cooling.peek(key)?.until ?? 0)) return;
-    const journey = launch(call, key, { refreshes: true });
+    const journey = launch(call, key, { refreshes: true, instead, shared: settings.now.singleFlight });
     flights.set(key, journey);
     journey.flight.call.extendDeadline(now + REFRESH_MS);
     journey.flight.call.timer(REFRESH_MS, journey.flight.attend);
-    void journey.flight.depart(next, undefined);
+    void journey.flight.depart(next, undefined, journey.turn?.come);
   }
 
-  function launch(
-    call: Call<Req>,
-    key: string,
-    { spare, refreshes = false }: { spare?: CacheEntry | undefined; refreshes?: boolean },
-  ): Journey<Res> {
+  function launch(call: Call<Req>, key: string, { spare, refreshes = false, ...more }: Launch): Journey<Res> {
     const detached = call.fork({ detached: true });
+    const { maxEntryBytes } = settings.now;
+    const turn =
+      more.shared && store.claim !== undefined
+        ? turnFor(call, detached, key, more.instead, refreshes)
+        : undefined;
     const journey: Journey<Res> = {
       key,
       refreshes,
+      turn,
       keeps: true,
       kept: false,
       spare,
       flight: createFlight<Res>(detached, {
         copier: copierFor(call),
-        keepBytes: Math.max(KEEP_BYTES, settings.now.maxEntryBytes),
+        keepBytes: Math.max(KEEP_BYTES, maxEntryBytes),
         unattended: refreshes,
         onComplete(cargo) {
           // What a fallback inside made up, or what was put together of two answers, is none to the next one.
           const { degraded, resumed } = detached.meta;
           if (journey.keeps && degraded !== true && resumed === undefined)
-            journey.kept = keep(detached, key, cargo) !== false;
+            journey.kept = keep(detached, key, cargo, turn) !== false;
         },
         onUncopyable: (error) => hintUncopyable(detached, error),
-        onOver: () => over(journey),
+        onOver(landed) {
+          turn?.end(landed, detached.ending);
+          over(journey);
+        },
       }),
     };
     aloft.add(journey);
@@ -255,67 +285,60 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
     return journey;
   }
 
+  /** @param call is told at once whether it waits for another process */
+  function turnFor(
+    call: Call<Req>,
+    detached: Call<Req>,
+    key: string,
+    instead: CacheFound | undefined,
+    refreshes: boolean,
+  ): Turn {
+    return createTurn({
+      store,
+      ask: askFor(key, call),
+      instead,
+      refreshes,
+      maxWaitMs: settings.now.maxWaitMs,
+      onDecided: (waits) => refreshes || tell(call, waits ? "join" : "miss"),
+      onStoreFail: (error) => storeFailed(detached, error),
+    });
+  }
+
   function over(journey: Journey<Res>): void {
-    const { key, kept, flight, refreshes } = journey;
+    const { key, kept, flight, refreshes, turn } = journey;
     aloft.delete(journey);
     if (flights.get(key) === journey) flights.delete(key);
-    if (!refreshes) return;
+    if (!refreshes || turn?.found !== undefined) return;
     const { events, runtime } = flight.call.host;
-    if (!kept) cooling.get(key).until = runtime.now() + COOLING_MS;
-    if (events.listening)
+    const busy = turn?.idle === "busy";
+    if (!kept) cooling.get(key).until = runtime.now() + (busy ? BUSY_MS : COOLING_MS);
+    if (events.listening && turn?.idle === undefined)
       events.emit({ type: "cache-refresh", policy: name, ok: kept, callId: flight.call.id });
   }
 
   // --- Keeping ---
 
-  function keep(call: Call<Any>, key: string, { value, stream, bytes, cuts }: Cargo): MaybePromise<boolean> {
-    const { ttlMs, ttlJitter, staleMs, errorMs, maxEntryBytes } = settings.now;
-    const freshMs = ttlMs * (1 - ttlJitter * call.runtime.random());
-    const keepMs = freshMs + Math.max(staleMs, errorMs);
-    if (keepMs <= 0 || !storable(call, value)) return false;
-    let copy: unknown;
-    let size: number;
+  /** @returns whether it is kept; a turn keeps it for those in other processes who wait for it */
+  function keep(call: Call<Any>, key: string, cargo: Cargo, turn?: Turn): MaybePromise<boolean> {
+    const packed = pack(cargo, call, settings.now, copierFor(call), {
+      uncopyable: (error) => hintUncopyable(call, error),
+      tooLarge: () =>
+        hint(
+          call,
+          `an answer was larger than maxEntryBytes (${settings.now.maxEntryBytes}), and so was not kept.`,
+        ),
+    });
+    if (packed === undefined) return false;
+    const { entry, keepMs } = packed;
     try {
-      copy = stream ? value : copierFor(call).value(value); // items have been copied as they came
-      size = bytes ?? copierFor(call).size(copy) + (cuts === undefined ? 0 : estimateBytes(cuts));
-    } catch (error) {
-      hintUncopyable(call, error);
-      return false;
-    }
-    if (size > maxEntryBytes) {
-      hint(call, `an answer was larger than maxEntryBytes (${maxEntryBytes}), and so was not kept.`);
-      return false;
-    }
-    const { model, usage } = call.meta;
-    const entry = {
-      value: copy,
-      stream,
-      bytes: size,
-      freshMs,
-      ...(cuts !== undefined && { cuts }),
-      ...(model !== undefined && { model }),
-      ...(usage !== undefined && { usage }),
-    };
-    try {
-      const set = store.set(askFor(key, call), entry, keepMs);
-      if (!isPromise(set)) return true;
+      const set = turn?.fill(entry, keepMs) ?? store.set(askFor(key, call), entry, keepMs);
+      if (!isPromise<boolean | void>(set)) return set !== false;
       return set.then(
-        () => true,
+        (kept) => kept !== false,
         (error: unknown) => storeFailed(call, error) ?? false,
       );
     } catch (error) {
       return storeFailed(call, error) ?? false;
-    }
-  }
-
-  function storable(call: Call<Any>, value: unknown): boolean {
-    const complete = value as Complete<Res>;
-    try {
-      const codec = call.host.traits?.codec;
-      return codec?.storable?.(complete) !== false && settings.now.storable?.(complete) !== false;
-    } catch (error) {
-      call.host.events.emit({ type: "callback-throw", where: `${name}: storable`, error, callId: call.id });
-      return false;
     }
   }
 
@@ -373,7 +396,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
       // Somebody has looked already, and found nothing that is fresh.
       if (current?.refreshes === false && current.flight.joinable(call))
         return join(call, next, current, undefined);
-      return chain(look(call, key), (found) => decide(call, next, key, found));
+      return begin(call, next, key);
     },
   });
 
@@ -438,11 +461,21 @@ interface Journey<Res> {
   readonly key: string;
   /** Whether it fetches a newer answer than there is, for nobody. */
   readonly refreshes: boolean;
+  /** Whose turn it is, where several processes share the store. */
+  readonly turn: Turn | undefined;
   /** False once the entry was deleted or replaced meanwhile. */
   keeps: boolean;
   kept: boolean;
   /** Stale, and given out if there is nothing better. */
   spare: CacheEntry | undefined;
+}
+
+interface Launch {
+  readonly instead: CacheFound | undefined;
+  /** Whether others may join it, in other processes as well. */
+  readonly shared: boolean;
+  readonly spare?: CacheEntry | undefined;
+  readonly refreshes?: boolean;
 }
 
 /** So much of a stream is kept for calls that join later. */
@@ -453,6 +486,8 @@ const REFRESH_MS = 600_000;
 
 /** How long a stale answer is given without asking again, after a refresh came to nothing. */
 const COOLING_MS = 10_000;
+/** The same while another process refreshes: it may be there in a moment. */
+const BUSY_MS = 1_000;
 const MAX_COOLING = 1_000;
 
 const COUNTED = { hit: "hits", stale: "stale", miss: "misses", join: "joins" } as const;

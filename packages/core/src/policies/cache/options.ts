@@ -6,7 +6,7 @@ import { DEFAULT_MAX_BYTES } from "./memory-store.ts";
 import type { CacheStore } from "./store.ts";
 
 export interface CacheOptions<Req = Any, Res = Any> {
-  /** Two caches of one name on one store share their answers. @default "cache" */
+  /** Two caches of one name on one store share their answers. Required where processes share the store. @default "cache" */
   readonly name?: string;
   /** @default "enforce" */
   readonly mode?: "enforce" | "off";
@@ -49,6 +49,12 @@ export interface CacheOptions<Req = Any, Res = Any> {
   readonly pacing?: "instant" | { readonly tokensPerSecond: number };
   /** Where answers are kept. @default this process */
   readonly store?: CacheStore;
+  /**
+   * How long calls wait for another process that fetches the same answer; then they ask by themselves. A stream made
+   * elsewhere is not read along: it is given out when it is complete, so this is how long its first token may be late.
+   * Only with a store that several processes share. @default "30s"
+   */
+  readonly maxWait?: Duration;
   /** Bytes kept in this process; not with `store`, which has a bound of its own. @default 64 MiB */
   readonly maxBytes?: number;
   /** A larger answer is not kept. @default 1 MiB */
@@ -104,10 +110,14 @@ export interface CacheConfig<Req, Res> {
   readonly singleFlight: boolean;
   readonly tokensPerSecond: number;
   readonly store: CacheStore | undefined;
+  readonly maxWaitMs: number;
   readonly maxBytes: number;
   readonly maxEntryBytes: number;
   readonly effective: Readonly<Record<string, unknown>>;
 }
+
+/** Most answers are there by then; whoever wants a longer one sooner may well pay for it twice. */
+const MAX_WAIT_MS = 30_000;
 
 /** @internal */
 export function readCacheOptions<Req, Res>(options: CacheOptions<Req, Res>): CacheConfig<Req, Res> {
@@ -118,6 +128,16 @@ export function readCacheOptions<Req, Res>(options: CacheOptions<Req, Res>): Cac
     reader.fail(`store must be a cache store, such as createMemoryCacheStore(), got ${show(store)}.`);
   if (store !== undefined && options.maxBytes !== undefined)
     reader.fail("maxBytes is the bound of the cache's own store; give it to the store that you made.");
+  if (store?.shared === true && options.name === undefined)
+    reader.fail(
+      'name is required with a shared store: processes find the same answers by it, for example { name: "answers" }.',
+    );
+  if (store?.claim === undefined && options.maxWait !== undefined)
+    reader.fail(
+      "maxWait is about other processes that fetch the same, and this store knows of none; leave it out.",
+    );
+  if (options.singleFlight === false && options.maxWait !== undefined)
+    reader.fail("without singleFlight nobody waits for somebody else's answer; leave out maxWait.");
   const shared = reader.flag("shared", false);
   const tenant = reader.callback<NonNullable<Options["tenant"]>>("tenant");
   if (shared && tenant !== undefined)
@@ -141,6 +161,7 @@ export function readCacheOptions<Req, Res>(options: CacheOptions<Req, Res>): Cac
     singleFlight: reader.flag("singleFlight", true),
     tokensPerSecond,
     store,
+    maxWaitMs: store?.claim === undefined ? 0 : reader.duration("maxWait", MAX_WAIT_MS),
     maxBytes: store === undefined ? reader.count("maxBytes", DEFAULT_MAX_BYTES) : DEFAULT_MAX_BYTES,
     maxEntryBytes: reader.count("maxEntryBytes", 1024 * 1024),
     effective: reader.done(),

@@ -1,9 +1,9 @@
 import type { Next } from "../../around.ts";
 import { discard } from "../../attempt.ts";
 import { type Call, DISCARDED } from "../../call.ts";
-import { type Any, type Assembly, isPromise, type MaybePromise } from "../../handler.ts";
+import { type Any, type Assembly, chain, isPromise, type MaybePromise } from "../../handler.ts";
 import type { Mark } from "../../marks.ts";
-import { answered, type Ending, type Meta, type Outcome } from "../../outcome.ts";
+import { answered, cancelled, type Ending, type Meta, type Outcome } from "../../outcome.ts";
 import { relay } from "../../relay.ts";
 import { remember } from "../../thrown.ts";
 import { type Copier, replay } from "./copier.ts";
@@ -12,7 +12,13 @@ import { type Cursor, createSharedLog, LaggingReaderError, type SharedLog } from
 /** Told to somebody who joined: this answer cannot be shared, ask by yourself. */
 export const ALONE: unique symbol = Symbol("breakwater: alone");
 
-export type Landing<Res> = Outcome<Res> | typeof ALONE;
+/** Told to all: the answer is not this attempt's, which was not made. */
+export const ELSEWHERE: unique symbol = Symbol("breakwater: elsewhere");
+
+export type Landing<Res> = Outcome<Res> | typeof ALONE | typeof ELSEWHERE;
+
+/** What is known before an attempt is made, so that there need be none. Never rejects. */
+export type Before = (call: Call<Any>) => MaybePromise<Outcome<never> | typeof ELSEWHERE | undefined>;
 
 /** A complete answer, before anybody has it. */
 export interface Cargo {
@@ -33,8 +39,8 @@ export interface FlightOptions {
   readonly unattended?: boolean;
   /** The answer is complete. Called before it is handed to anybody. */
   onComplete(cargo: Cargo): void;
-  /** Nobody can join any more. Once. */
-  onOver(): void;
+  /** Nobody can join any more. Once. `landed`: what it came to, before any stream in it was read. */
+  onOver(landed: Outcome<Any> | undefined): void;
   /** Something in a stream cannot be copied. */
   onUncopyable(error: unknown): void;
 }
@@ -47,8 +53,12 @@ export interface Flight<Res> {
   joinable(call: Call<Any>): boolean;
   /** Whether it is in its synchronous part, where only work inside it can ask for it. */
   readonly starting: boolean;
-  /** Starts the attempt, for `leader` or for nobody. */
-  depart(next: Next<Any, Res>, leader: Call<Any> | undefined): MaybePromise<Landing<Res>> | undefined;
+  /** Starts the attempt, for `leader` or for nobody, unless `before` knows what it would come to. */
+  depart(
+    next: Next<Any, Res>,
+    leader: Call<Any> | undefined,
+    before?: Before,
+  ): MaybePromise<Landing<Res>> | undefined;
   join(call: Call<Any>): MaybePromise<Landing<Res>>;
   /** From now on it ends when nobody waits for it. */
   attend(): void;
@@ -93,7 +103,7 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
   function end(): void {
     if (over) return;
     over = true;
-    onOver();
+    onOver(outcome);
   }
 
   // --- Those who wait ---
@@ -158,7 +168,29 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
 
   // --- The answer ---
 
-  function land(result: Outcome<Res>): void {
+  function start(next: Next<Any, Res>): MaybePromise<Outcome<Res>> {
+    starting = true;
+    const result = next(call);
+    starting = false;
+    return result;
+  }
+
+  /** It is over before its attempt has begun, and so nobody else concludes it. */
+  function skip(known: Outcome<never> | typeof ELSEWHERE): Outcome<never> | typeof ELSEWHERE {
+    call.conclude(known === ELSEWHERE ? cancelled(DISCARDED, call.meta) : known);
+    return known;
+  }
+
+  function land(result: Outcome<Res> | typeof ELSEWHERE): void {
+    if (result === ELSEWHERE) {
+      end();
+      for (const seat of seats) {
+        seat.forget();
+        leave(seat, DISCARDED);
+        seat.resolve(ELSEWHERE);
+      }
+      return;
+    }
     outcome = result;
     if (result.status === "answered") {
       if (result.end === undefined) onComplete({ value: result.value, stream: false });
@@ -373,12 +405,15 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
     get starting() {
       return starting;
     },
-    depart(next, leader) {
+    depart(next, leader, before) {
       // Seated before it starts, so that he is told what is marked at once.
       const seat = leader === undefined ? undefined : sit(leader, true);
-      starting = true;
-      const result = next(call);
-      starting = false;
+      const result =
+        before === undefined
+          ? start(next)
+          : chain<Known, Outcome<Res> | typeof ELSEWHERE>(before(call), (known) =>
+              known === undefined ? start(next) : skip(known),
+            );
       if (isPromise(result)) {
         void result.then(land);
         return seat === undefined ? undefined : wait(seat);
@@ -397,6 +432,8 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
     attend,
   };
 }
+
+type Known = Awaited<ReturnType<Before>>;
 
 interface Item {
   readonly item: unknown;
