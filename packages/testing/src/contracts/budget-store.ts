@@ -116,12 +116,15 @@ const cases: readonly Said[] = [
     },
   ],
   [
-    "of the rules that one process gives a budget the last hold",
+    "goes by other rules when it is given them",
     async ({ open }) => {
-      const { calls, taken } = open();
-      open({ ratio: 0.25, minRatio: 0 });
+      const { calls, taken } = open({ ratio: 0.5 });
+      open({ ratio: 0.25 });
       calls(8);
       assert.equal(await taken(10), 2);
+      open({ ratio: 0.5 });
+      calls(8);
+      assert.equal(await taken(10), 4);
     },
   ],
   [

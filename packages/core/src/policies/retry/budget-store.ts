@@ -24,7 +24,8 @@ export interface BudgetStore {
   /** Other processes take from the same budgets. Then they need a name, by which they are found. */
   readonly shared?: true;
   /**
-   * The budget of that name. Of the rules that one process gives it, the last hold.
+   * The budget of that name. Given again with other rules, it goes by those. Where processes differ about them, a shared
+   * store goes by the least of each number, and says so in a reply.
    *
    * @param outage what a shared store answers while it cannot be asked. @default "local"
    */

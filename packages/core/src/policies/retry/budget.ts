@@ -105,8 +105,8 @@ export function createRetryBudget(
     },
     configure(next) {
       narrowest = Math.min(next.minRatio, next.ratio);
-      const narrowed = widest === 0 ? 1 : ratio / widest;
-      ratio = Math.max(narrowest, narrowed * next.ratio);
+      if (next.ratio !== widest) ratio = widest === 0 ? next.ratio : (ratio / widest) * next.ratio;
+      ratio = Math.max(narrowest, ratio);
       ({ perSecond, ratio: widest } = next);
     },
   };

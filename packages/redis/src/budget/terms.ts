@@ -1,0 +1,14 @@
+import type { RetryBudgetRules } from "@breakwater/core";
+
+import type { Terms } from "../presence/agreement.ts";
+
+/** The least of each number: nobody gives the fleet more retries than another process allows. */
+export const budgetTerms: Terms<RetryBudgetRules> = {
+  kind: "budget",
+  lower: (a, b) => ({
+    perSecond: Math.min(a.perSecond, b.perSecond),
+    ratio: Math.min(a.ratio, b.ratio),
+    minRatio: Math.min(a.minRatio, b.minRatio),
+  }),
+  show: (rules) => ({ ...rules }),
+};
