@@ -6,7 +6,8 @@ import type { OperationLua } from "./part.ts";
 
 export interface OutboxOptions {
   readonly link: Link;
-  readonly operations: Readonly<Record<string, OperationLua>>;
+  /** Asked when the first batch is sent: by then all parts are there. */
+  readonly operations: () => Readonly<Record<string, OperationLua>>;
   readonly learnUntil: () => number;
 }
 
@@ -55,7 +56,7 @@ export function batchScript(
 }
 
 export function createOutbox({ link, operations, learnUntil }: OutboxOptions): OwnedOutbox {
-  const batch = batchScript(operations);
+  let batch: Script | undefined;
   let letters: Letter[] = [];
   let underWay = 0;
   let scheduled = false;
@@ -78,6 +79,7 @@ export function createOutbox({ link, operations, learnUntil }: OutboxOptions): O
       return;
     }
     const sent = letters.splice(0, MOST);
+    batch ??= batchScript(operations());
     underWay++;
     const keys: string[] = [];
     const args: (string | number)[] = [learnUntil()];

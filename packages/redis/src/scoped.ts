@@ -1,0 +1,93 @@
+import type {
+  Admission,
+  BreakerAsk,
+  BreakerStore,
+  BudgetStore,
+  MaybePromise,
+  PermitAsk,
+  PermitReply,
+  PermitStore,
+  RateLimitAsk,
+  RateLimitReply,
+  RateLimitStore,
+} from "@breakwater/core";
+
+import { createBreakerPart } from "./breaker/part.ts";
+import { createBudgets } from "./budget/budgets.ts";
+import type { RedisLink } from "./connection/create-link.ts";
+import { createOutbox } from "./decide/batches.ts";
+import { createDecisions } from "./decide/decisions.ts";
+import type { AnyPart } from "./decide/frame.ts";
+import type { StoreAskOfAKind } from "./decide/kinds.ts";
+import type { Context } from "./decide/part.ts";
+import { createScope } from "./keys.ts";
+import type { RedisStoreConfig } from "./options.ts";
+import { createPermitPart } from "./permits/part.ts";
+import { createPresence } from "./presence/create-presence.ts";
+import type { Presence } from "./presence/presence.ts";
+import { createRatePart } from "./rate-limit/part.ts";
+
+/** All that policies ask of a store, but for the answers of `cache`. */
+export type Guards = RateLimitStore & PermitStore & BreakerStore & BudgetStore;
+
+/** The state of one scope: what is decided together lives together. */
+export interface Scoped {
+  readonly guards: Guards;
+  readonly presence: Presence;
+  close(): Promise<void>;
+}
+
+export function createScoped(link: RedisLink, name: string, config: RedisStoreConfig): Scoped {
+  const { runtime, leaseMs, instances } = config;
+  const scope = createScope(name);
+  const { presence, agreement } = createPresence({ link, runtime, scope, leaseMs, instances });
+  const outbox = createOutbox({
+    link,
+    learnUntil: () => presence.learnUntil,
+    operations: () => ({ ...rates.operations, ...permits.operations, ...breakers.operations }),
+  });
+  const context: Context = { link, runtime, scope, presence, agreement, outbox, leaseMs };
+  const rates = createRatePart(context);
+  const permits = createPermitPart(context);
+  const breakers = createBreakerPart(context);
+  const parts: Readonly<Record<StoreAskOfAKind["kind"], AnyPart>> = {
+    "rate-limit": rates,
+    permit: permits,
+    breaker: breakers,
+  };
+  const { decideAll } = createDecisions({ link, presence, partOf: ({ kind }) => parts[kind] });
+
+  function decide(ask: RateLimitAsk): MaybePromise<RateLimitReply>;
+  function decide(ask: PermitAsk): MaybePromise<PermitReply>;
+  function decide(ask: BreakerAsk): MaybePromise<Admission>;
+  function decide(ask: StoreAskOfAKind): MaybePromise<unknown> {
+    const decided = decideAll([ask]);
+    return decided instanceof Promise ? decided.then(([reply]) => reply) : decided[0];
+  }
+
+  const guards = {
+    shared: true,
+    decide,
+    decideAll,
+    settle: rates.settle,
+    remaining: rates.remaining,
+    release: permits.release,
+    active: permits.active,
+    watch: permits.watch,
+    record: breakers.record,
+    provisional: breakers.provisional,
+    force: breakers.force,
+    snapshot: breakers.snapshot,
+    budget: createBudgets(context),
+  };
+  return {
+    guards: guards as Guards,
+    presence,
+    async close() {
+      await outbox.close();
+      breakers.close();
+      permits.close();
+      await presence.close();
+    },
+  };
+}

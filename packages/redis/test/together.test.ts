@@ -1,0 +1,157 @@
+import { useRedis } from "@breakwater-internal/redis-server";
+import {
+  adaptive,
+  bulkhead,
+  circuitBreaker,
+  createClient,
+  createPipeline,
+  rateLimit,
+  type RefusedError,
+  upstream,
+} from "@breakwater/core";
+import { describe, expect, it, onTestFinished } from "vitest";
+
+import { redisStore } from "../src/index.ts";
+
+const redis = useRedis();
+let scopes = 0;
+
+/** A store of its own scope, connected. */
+async function connected() {
+  const store = redisStore({ url: redis.url, scope: `together-${process.pid}-${scopes++}` });
+  onTestFinished(() => store.close());
+  while (!store.status().up) await new Promise(setImmediate);
+  return store;
+}
+
+/** How often scripts were run on the server so far. */
+async function scriptsRun(): Promise<number> {
+  const stats = await redis.cli("INFO", "commandstats");
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+}
+
+const requests = (limit: number) => ({ requests: { limit, per: "1h" } }) as const;
+
+describe("adjacent guards on one store", () => {
+  it("are decided in one round trip", async () => {
+    const store = await connected();
+    const three = createPipeline(
+      circuitBreaker({ name: "upstream", store }),
+      rateLimit({ name: "account", store, limits: requests(100) }),
+      bulkhead({ name: "account", store, concurrency: 5 }),
+    );
+    expect(three.describe().policies[0]?.together).toEqual(["upstream", "account", "account"]);
+    await three.execute(() => "the first call meets the server");
+    await three.drain();
+    const before = await scriptsRun();
+    let during = 0;
+    await createPipeline(
+      circuitBreaker({ name: "upstream", store }),
+      rateLimit({ name: "account", store, limits: requests(100) }),
+      bulkhead({ name: "account", store, concurrency: 5 }),
+    ).execute(async () => (during = await scriptsRun()));
+    expect(during - before).toBe(1);
+  });
+
+  it("consume nothing when one of them refuses", async () => {
+    const store = await connected();
+    const limits = requests(2);
+    const narrow = createPipeline(
+      rateLimit({ name: "account", store, limits }),
+      bulkhead({ name: "account", store, concurrency: 1 }),
+    );
+    let release = (): void => {};
+    const first = narrow.execute(() => new Promise<void>((resolve) => (release = resolve)));
+    while (store.active("account")[""] !== 1) await new Promise(setImmediate);
+    for (let i = 0; i < 5; i++) {
+      expect((await narrow.outcome(() => 0)).status).toBe("refused"); // the permit is out
+    }
+    release();
+    await first;
+    const only = createPipeline(rateLimit({ name: "account", store, limits }));
+    expect((await only.outcome(() => 0)).status).toBe("answered");
+    expect((await only.outcome(() => 0)).status).toBe("refused");
+  });
+
+  it("give back what was granted to a call that has left meanwhile", async () => {
+    const store = await connected();
+    const guarded = createPipeline(
+      rateLimit({ name: "account", store, limits: requests(1) }),
+      bulkhead({ name: "account", store, concurrency: 1 }),
+    );
+    const leaving = new AbortController();
+    const asked = guarded.outcome(() => 0, { signal: leaving.signal });
+    leaving.abort();
+    expect((await asked).status).toBe("cancelled");
+    await guarded.drain();
+    // Both the permit and the request are there again.
+    let outcome = await guarded.outcome(() => "served");
+    for (let turn = 0; turn < 200 && outcome.status !== "answered"; turn++)
+      outcome = await guarded.outcome(() => "served");
+    expect(outcome).toMatchObject({ status: "answered", value: "served" });
+  });
+
+  it("tell the first refusal in written order", async () => {
+    const store = await connected();
+    const make = (...order: ("rate" | "permit")[]) =>
+      createPipeline(
+        ...order.map((kind) =>
+          kind === "rate"
+            ? rateLimit({ name: "account", store, limits: requests(1) })
+            : bulkhead({ name: "account", store, concurrency: 1 }),
+        ),
+      );
+    let release = (): void => {};
+    const first = make("rate", "permit").execute(() => new Promise<void>((resolve) => (release = resolve)));
+    while (store.active("account")[""] !== 1) await new Promise(setImmediate);
+    const code = (error: unknown): string => (error as RefusedError).code;
+    expect(
+      code(
+        await make("rate", "permit")
+          .execute(() => 0)
+          .catch((error: unknown) => error),
+      ),
+    ).toBe("RATE_LIMITED");
+    expect(
+      code(
+        await make("permit", "rate")
+          .execute(() => 0)
+          .catch((error: unknown) => error),
+      ),
+    ).toBe("BULKHEAD_FULL");
+    release();
+    await first;
+  });
+
+  it("hold to the last token of a stream", async () => {
+    const store = await connected();
+    const ask = createClient(
+      upstream(async function* (_: string) {
+        yield "a";
+        yield "b";
+      }),
+      adaptive({ name: "account", store, concurrency: 1 }),
+    );
+    const stream = await ask("anything");
+    expect(store.active("account")).toEqual({ "": 1 });
+    expect((await ask.outcome("more")).status).toBe("refused");
+    const items: string[] = [];
+    for await (const item of stream) items.push(item);
+    expect(items).toEqual(["a", "b"]);
+    expect(store.active("account")).toEqual({});
+  });
+});
+
+describe("scopes", () => {
+  it("know nothing of one another, and share a connection", async () => {
+    const store = await connected();
+    const other = store.scope("another account");
+    expect(store.scope("another account")).toBe(other);
+    const limits = requests(1);
+    const here = createPipeline(rateLimit({ name: "account", store, limits }));
+    const there = createPipeline(rateLimit({ name: "account", store: other, limits }));
+    expect((await here.outcome(() => 0)).status).toBe("answered");
+    expect((await there.outcome(() => 0)).status).toBe("answered");
+    expect((await here.outcome(() => 0)).status).toBe("refused");
+  });
+});
