@@ -25,7 +25,7 @@ export const BEAT: Script = script(
   `local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local lease = tonumber(ARGV[2])
-local ahead = now + math.max(10 * lease, 600000000)
+local ahead = now + math.max(10 * lease, 900000000)
 local function tidy(key)
   local far = redis.call('ZRANGE', key, ahead, '+inf', 'BYSCORE', 'LIMIT', 0, 100)
   for _, member in ipairs(far) do redis.call('ZADD', key, now + lease, member) end

@@ -79,6 +79,7 @@ export function createPresence(options: PresenceOptions): { presence: Presence; 
 
   async function send(): Promise<void> {
     cancel?.();
+    cancel = undefined;
     const sentAt = runtime.now();
     const sentIn = session;
     const reply = await link.run(BEAT, keys, [
@@ -95,7 +96,7 @@ export function createPresence(options: PresenceOptions): { presence: Presence; 
 
   function hear(heard: Heard, sentAt: number, sentIn: number): void {
     const again =
-      sentIn !== confirmedIn || heard.entered || heard.boot !== last?.boot || sentAt - confirmedAt > leaseMs;
+      sentIn !== confirmedIn || heard.entered || heard.boot !== last?.boot || sentAt - confirmedAt >= leaseMs;
     last = heard;
     confirmedAt = sentAt;
     confirmedIn = sentIn;
@@ -114,8 +115,14 @@ export function createPresence(options: PresenceOptions): { presence: Presence; 
   function ended(nextMs: number): void {
     running = undefined;
     // While Redis is away nothing is tried: it tells when it is back.
-    if (closed || !link.up || !wanted()) return;
-    cancel = runtime.setTimer(nextMs, () => void beat());
+    if (!closed && link.up && wanted()) arm(nextMs);
+  }
+
+  function arm(ms: number): void {
+    cancel = runtime.setTimer(ms, () => {
+      cancel = undefined;
+      void beat();
+    });
   }
 
   const forget = link.onChange((up) => {
@@ -130,7 +137,11 @@ export function createPresence(options: PresenceOptions): { presence: Presence; 
       const now = runtime.now();
       const before = usedAt;
       usedAt = now;
-      if (confirmedIn === session && now - confirmedAt < leaseMs && !closed) return undefined;
+      if (confirmedIn === session && now - confirmedAt < leaseMs && !closed) {
+        // It was resting.
+        if (cancel === undefined && running === undefined) arm(everyMs);
+        return undefined;
+      }
       // After a day without use nobody knows whether Redis has lost its state or has only forgotten this scope.
       if (now - Math.max(before, confirmedAt) >= KEPT_MS) last = undefined;
       return beat();
