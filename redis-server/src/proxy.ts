@@ -1,0 +1,128 @@
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+/** A network between a client and a server that can be broken; the words are toxiproxy's where it has them. */
+export interface Proxy {
+  readonly port: number;
+  readonly url: string;
+  /** Clients that are connected now. */
+  readonly connections: number;
+  /** Whatever the server says comes so much later. */
+  latency(ms: number): void;
+  /**
+   * The server is asked and its replies are lost. A connection that lost one hears nothing any more: it is reset when
+   * this ends.
+   */
+  dropReplies(on: boolean): void;
+  /** Half open: nothing is read, nothing is closed, new connections are made and hear nothing. */
+  stall(on: boolean): void;
+  /** Of what the server says next, passes on the first bytes and resets the connection. */
+  cutNextReply(bytes: number): void;
+  /** Resets every connection. */
+  resetAll(): void;
+  /** Nobody listens any more; the connections that exist are reset. */
+  refuse(on: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Pair {
+  readonly client: Socket;
+  readonly server: Socket;
+  lostReplies: boolean;
+}
+
+/** @param to port of 127.0.0.1 */
+export async function startProxy(to: number): Promise<Proxy> {
+  const pairs = new Set<Pair>();
+  let latencyMs = 0;
+  let dropping = false;
+  let stalled = false;
+  let cut: number | undefined;
+  let server: Server | undefined;
+
+  const end = (pair: Pair): void => {
+    pairs.delete(pair);
+    pair.client.resetAndDestroy();
+    pair.server.resetAndDestroy();
+  };
+  const still = (pair: Pair): void => {
+    for (const socket of [pair.client, pair.server]) {
+      if (stalled) socket.pause();
+      else socket.resume();
+    }
+  };
+
+  function pass(pair: Pair, text: Buffer): void {
+    if (dropping) pair.lostReplies = true;
+    if (pair.lostReplies) return;
+    if (cut === undefined) {
+      pair.client.write(text);
+      return;
+    }
+    const piece = text.subarray(0, cut);
+    cut = undefined;
+    // Reset only when it is out: a reset takes back what was not sent yet.
+    pair.client.write(piece, () => end(pair));
+    pair.lostReplies = true;
+  }
+
+  function accept(client: Socket): void {
+    const pair: Pair = { client, server: connect(to, "127.0.0.1"), lostReplies: false };
+    pairs.add(pair);
+    client.setNoDelay(true);
+    pair.server.setNoDelay(true);
+    client.on("data", (text: Buffer) => void pair.server.write(text));
+    pair.server.on("data", (text: Buffer) => {
+      // Timers of one length fire in the order in which they were set, and so keep the order of the stream.
+      if (latencyMs === 0) pass(pair, text);
+      else setTimeout(() => pass(pair, text), latencyMs);
+    });
+    for (const socket of [client, pair.server])
+      socket.on("error", () => end(pair)).on("close", () => end(pair));
+    still(pair);
+  }
+
+  async function listen(port: number): Promise<number> {
+    server = createServer(accept).listen(port, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    return typeof address === "object" && address !== null ? address.port : port;
+  }
+
+  async function refuse(): Promise<void> {
+    const old = server;
+    server = undefined;
+    if (!old) return;
+    const closed = once(old, "close");
+    old.close();
+    for (const pair of pairs) end(pair);
+    await closed;
+  }
+
+  const port = await listen(0);
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    get connections() {
+      return pairs.size;
+    },
+    latency: (ms) => void (latencyMs = ms),
+    dropReplies(on) {
+      dropping = on;
+      if (!on) for (const pair of pairs) if (pair.lostReplies) end(pair);
+    },
+    stall(on) {
+      stalled = on;
+      for (const pair of pairs) still(pair);
+    },
+    cutNextReply: (bytes) => void (cut = bytes),
+    resetAll() {
+      for (const pair of pairs) end(pair);
+    },
+    async refuse(on) {
+      if (on) await refuse();
+      else if (!server) await listen(port);
+    },
+    close: refuse,
+  };
+}
