@@ -3,6 +3,7 @@ import { Cluster, Redis } from "ioredis";
 import type { Scope } from "../keys.ts";
 import type { RedisStoreConfig } from "../options.ts";
 import { makeClient, makeListener } from "./client.ts";
+import { createConnection } from "./connection.ts";
 import { createLink, type RedisLink } from "./create-link.ts";
 import type { RedisLibrary } from "./redis-client.ts";
 import { checkClient } from "./unsafe.ts";
@@ -22,14 +23,14 @@ export function openLink(
   // One that is made is looked at as well: its url and its `redis` may say anything.
   const client = config.client ?? makeClient(library, config.target, runtime);
   const hints = checkClient(client, config.allowed);
-  return createLink({
+  const connection = createConnection({
     client,
     own: config.client === undefined,
     runtime,
-    probeKey: scope.key("probe"),
     timeoutMs,
     maxInFlight,
     listener: () => makeListener(client, runtime),
     hints,
   });
+  return createLink(connection, scope);
 }

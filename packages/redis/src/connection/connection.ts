@@ -1,0 +1,184 @@
+import type { Runtime } from "@breakwater/core";
+
+import { createDeadlines } from "./deadlines.ts";
+import { faultOf } from "./faults.ts";
+import { LinkError } from "./link.ts";
+import type { RedisClient } from "./redis-client.ts";
+import { checkServer, type ServerCheck } from "./server.ts";
+import { createSubscriber, type Subscriber } from "./subscriber.ts";
+
+export interface ConnectionOptions {
+  readonly client: RedisClient;
+  /** Whether `close` ends the client. */
+  readonly own: boolean;
+  readonly runtime: Runtime;
+  readonly timeoutMs: number;
+  readonly maxInFlight: number;
+  /** Makes a connection that hears what is published (see `createSubscriber`). */
+  readonly listener: () => RedisClient | undefined;
+  /** Known before the server is met. */
+  readonly hints?: readonly string[];
+}
+
+/** A client, and commands that never wait longer than they say. The links of all scopes are over one. */
+export interface Connection {
+  readonly client: RedisClient;
+  readonly runtime: Runtime;
+  readonly timeoutMs: number;
+  /** What is poor about the client or the server, for people; more may come once the server is met. */
+  readonly hints: readonly string[];
+  readonly subscriber: Subscriber;
+  /** Why nothing can be sent. */
+  away(): LinkError | undefined;
+  /** Settles at the deadline at the latest; whatever comes later is let go. `heard` is told how it went. */
+  send(issue: Issue, ms: number, heard?: Heard): Promise<unknown>;
+  /** Looks at the server, once for each time that it is connected to. Rejects while it is not known to be fit. */
+  meet(): Promise<void>;
+  watch(watcher: Watcher): void;
+  close(): void;
+}
+
+/** Sends a command; `open` says later whether somebody still waits for it. */
+export type Issue = (open: () => boolean) => Promise<unknown>;
+
+export interface Heard {
+  succeeded(): void;
+  /** Redis did not answer, or cannot do its work. */
+  failed(error: LinkError): void;
+}
+
+export interface Watcher {
+  connected(): void;
+  disconnected(reason?: LinkError): void;
+  closed(): void;
+}
+
+/** A server is looked at in the background: it may take this many times as long as a decision. */
+const PATIENCE = 4;
+
+export function createConnection(options: ConnectionOptions): Connection {
+  const { client, runtime, timeoutMs, maxInFlight } = options;
+  const deadlines = createDeadlines(runtime);
+  const subscriber = createSubscriber({ runtime, deadlines, make: options.listener });
+  const watchers = new Set<Watcher>();
+  const hints = new Set(options.hints);
+  let closed = false;
+  let lost: LinkError | undefined;
+  let met: Promise<ServerCheck> | undefined;
+  /** Commands without a reply, those that nobody waits for any more included. Counted anew for each connection. */
+  let inFlight = { count: 0 };
+
+  function send(issue: Issue, ms: number, heard?: Heard): Promise<unknown> {
+    const flight = inFlight;
+    if (flight.count >= maxInFlight) {
+      return Promise.reject(new LinkError(`${maxInFlight} commands wait for Redis already`, false));
+    }
+    flight.count++;
+    return new Promise((resolve, reject) => {
+      let open = true;
+      const fail = (error: LinkError, sick: boolean): void => {
+        if (!open) return;
+        open = false;
+        if (sick) heard?.failed(error);
+        reject(error);
+      };
+      const cancel = deadlines.set(ms, () =>
+        fail(new LinkError(`Redis did not answer within ${ms} ms`, true), true),
+      );
+      attempt(issue, () => open).then(
+        (value) => {
+          flight.count--;
+          cancel();
+          if (!open) return;
+          open = false;
+          heard?.succeeded();
+          resolve(value);
+        },
+        (thrown: unknown) => {
+          flight.count--;
+          cancel();
+          const { error, sick } = faultOf(thrown);
+          fail(error, sick);
+        },
+      );
+    });
+  }
+
+  function away(): LinkError | undefined {
+    if (closed) return new LinkError("the store was closed", false);
+    // Else ioredis might keep the command, and tell Redis when nobody wants it any more.
+    if (client.status !== "ready") return new LinkError("Redis is not connected", false, lost);
+    return undefined;
+  }
+
+  async function meet(): Promise<void> {
+    const meeting = (met ??= checkServer((name, ...args) =>
+      send(() => client.call(name, ...args), PATIENCE * timeoutMs),
+    ));
+    const check = await meeting.catch((error: unknown) => {
+      if (met === meeting) met = undefined; // it did not answer, which may change
+      throw error;
+    });
+    for (const hint of check.hints) hints.add(hint);
+    if (check.unfit !== undefined) throw new LinkError(check.unfit, false);
+  }
+
+  function onReady(): void {
+    met = undefined;
+    lost = undefined;
+    inFlight = { count: 0 };
+    for (const watcher of watchers) watcher.connected();
+  }
+  function onClose(): void {
+    for (const watcher of watchers) watcher.disconnected();
+  }
+  function onError(error: unknown): void {
+    if (client.status === "ready") return;
+    lost = faultOf(error).error;
+    for (const watcher of watchers) watcher.disconnected(lost);
+  }
+  // Without a listener ioredis writes errors to the console.
+  client.on("error", onError);
+  client.on("ready", onReady);
+  client.on("close", onClose);
+  client.on("end", onClose);
+  if (client.status === "wait") client.connect().catch(() => {}); // its error comes as an event
+
+  return {
+    client,
+    runtime,
+    timeoutMs,
+    subscriber,
+    get hints() {
+      return [...hints];
+    },
+    away,
+    send,
+    meet,
+    watch(watcher) {
+      watchers.add(watcher);
+      if (client.status === "ready") watcher.connected();
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      subscriber.close();
+      for (const watcher of watchers) watcher.closed();
+      watchers.clear();
+      client.removeListener("ready", onReady);
+      client.removeListener("close", onClose);
+      client.removeListener("end", onClose);
+      // Of our own client the listener stays: it may still say that it was ended.
+      if (options.own) client.disconnect();
+      else client.removeListener("error", onError);
+    },
+  };
+}
+
+function attempt(issue: Issue, open: () => boolean): Promise<unknown> {
+  try {
+    return issue(open);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
