@@ -77,19 +77,20 @@ export function createStores(link: RedisLink, config: RedisStoreConfig): { of(na
   function of(name: string): RedisStore {
     const known = stores.get(name);
     if (known !== undefined) return known.store;
-    const scoped = createScoped(link, name, config);
+    const own = name === config.scope ? link : link.of(createScope(name));
+    const scoped = createScoped(own, name, config);
     const store = {
       ...scoped.guards,
       scope: of,
       status(): RedisStoreStatus {
         const { instances, learning } = scoped.presence;
-        const reason = link.up ? undefined : link.reason;
+        const reason = own.up ? undefined : own.reason;
         return {
-          up: link.up,
+          up: own.up,
           ...(reason !== undefined && { reason }),
           instances,
           learning,
-          hints: link.hints,
+          hints: own.hints,
         };
       },
       close,
