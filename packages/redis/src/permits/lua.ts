@@ -1,0 +1,156 @@
+import type { Fragment, OperationLua, Place, Size } from "../decide/part.ts";
+
+/**
+ * What a permit is in Redis: a member of a sorted set, named by the process that holds it and a number, with the time in
+ * µs of the server until which it is believed. `KEYS` are that set and the line: a sorted set of the processes that have
+ * somebody waiting, `!instance`, by how long. The same name in the first set keeps a place for its process for a moment.
+ */
+export interface PermitLua {
+  fragment(shape: PermitShape, at: Place): Fragment;
+  readonly operations: Readonly<Record<string, OperationLua>>;
+}
+
+export interface PermitLuaOptions {
+  readonly leaseMs: number;
+  /** How long a place is kept for a process that has been called up. */
+  readonly keepMs: number;
+  /** What channels of processes begin with. */
+  readonly channel: string;
+}
+
+/** `p`: nobody of this process waits for such a permit. `pw`: somebody does, and the process may have been called up. */
+export type PermitShape = "p" | "pw";
+
+/**
+ * The value of a reply that says: how many are out with this one, or -1 less those that are out if it is refused. That of
+ * `pw` has a second one: whether a place was kept.
+ */
+export const SIZES: Readonly<Record<PermitShape, Size>> = {
+  p: { keys: 2, args: 2, values: 1 }, // permit, limit
+  pw: { keys: 2, args: 3, values: 2 }, // permit, limit, !instance
+};
+
+/** What operations reply when this very process has been called up. */
+export const CALLED_UP = -1;
+
+/** Of work that could be without bound, as much as this is done at a time. */
+const AT_ONCE = 200;
+
+export function permitLua({ leaseMs, keepMs, channel }: PermitLuaOptions): PermitLua {
+  const lease = Math.ceil(leaseMs * 1_000);
+  const keep = Math.ceil(keepMs * 1_000);
+  // Whoever is alive renews what he holds and where he waits three times in a lease.
+  const ttl = Math.ceil(leaseMs * 2);
+
+  /**
+   * Calls up those who wait for longest, as many as there are places: a place is kept for each, and he is told. Whoever
+   * is gone loses it after a moment, and his place in line with it. Needs `P`, `Q`, `limit` and `me`.
+   */
+  const deal = `
+local waiting = redis.call('ZCARD', Q)
+if waiting > 0 then
+  local free = math.min(waiting, ${AT_ONCE}, limit - redis.call('ZCOUNT', P, now, '+inf'))
+  if free > 0 then
+    for _, head in ipairs(redis.call('ZRANGE', Q, 0, free - 1)) do
+      local kept = redis.pcall('ZADD', P, now + ${keep}, head)
+      if type(kept) == 'table' then break end
+      redis.call('ZREM', Q, head)
+      if head == me then r = ${CALLED_UP} else redis.call('PUBLISH', '${channel}' .. head, limit .. ' ' .. P) end
+    end
+    redis.call('PEXPIRE', P, ${ttl})
+  end
+end`;
+
+  const operation = (args: number, lua: string): OperationLua => ({
+    keys: 2,
+    args: args + 2,
+    lua: `local P, Q, limit, me = KEYS[k + 1], KEYS[k + 2], tonumber(ARGV[i + 1]), ARGV[i + 2]\n${lua.trim()}`,
+  });
+
+  return {
+    fragment: (shape, at) => (shape === "p" ? plain(at, lease, ttl) : waiting(at, lease, ttl)),
+    operations: {
+      /** permit */
+      "permit-release": operation(1, `redis.call('ZREM', P, ARGV[i + 3])${deal}`),
+
+      /** µs waited so far. Replies with the time until a place may become free that nobody will tell of, in µs. */
+      "permit-wait": operation(
+        1,
+        `
+redis.call('ZREM', P, me)
+redis.call('ZADD', Q, 'NX', now - tonumber(ARGV[i + 3]), me)
+redis.call('PEXPIRE', Q, ${ttl})${deal}
+if r == 0 then
+  local first = redis.call('ZRANGE', P, now, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+  r = first[2] and math.min(tonumber(first[2]) - now, ${lease}) or ${lease}
+end`,
+      ),
+
+      /** Nobody waits any more, or he who was called up does not come. */
+      "permit-leave": operation(0, `redis.call('ZREM', P, me)\nredis.call('ZREM', Q, me)${deal}`),
+
+      /**
+       * prefix, permits held, permits that may be there without being held. The rest is housekeeping: what has lapsed is
+       * forgotten, and what lies further ahead than a lease, since the server's clock was put back, is brought near.
+       */
+      "permit-renew": operation(
+        3,
+        `
+local held, gone = {}, redis.call('ZRANGE', P, '-inf', now - 1, 'BYSCORE', 'LIMIT', 0, ${AT_ONCE})
+for id in string.gmatch(ARGV[i + 5], '%S+') do gone[#gone + 1] = ARGV[i + 3] .. id end
+if #gone > 0 then redis.call('ZREM', P, unpack(gone)) end
+for id in string.gmatch(ARGV[i + 4], '%S+') do
+  held[#held + 1] = now + ${lease}
+  held[#held + 1] = ARGV[i + 3] .. id
+end
+for _, id in ipairs(redis.call('ZRANGE', P, now + ${2 * lease}, '+inf', 'BYSCORE', 'LIMIT', 0, ${AT_ONCE})) do
+  held[#held + 1] = now + ${lease}
+  held[#held + 1] = id
+end
+if #held > 0 then redis.pcall('ZADD', P, unpack(held)) end
+redis.call('PEXPIRE', P, ${ttl})${deal}`,
+      ),
+    },
+  };
+}
+
+/**
+ * Whoever comes new takes a place only if there are more of them than processes that wait. What has lapsed does not
+ * count, and is not looked for. A permit that is there already is granted: Redis was asked twice.
+ */
+function plain({ key, arg, id }: Place, lease: number, ttl: number): Fragment {
+  const [permits, line] = [`KEYS[${key}]`, `KEYS[${key + 1}]`];
+  const [permit, limit] = [`ARGV[${arg}]`, `tonumber(ARGV[${arg + 1}])`];
+  return {
+    check: `local n${id} = redis.call('ZCOUNT', ${permits}, now, '+inf')
+local g${id} = n${id} + redis.call('ZCARD', ${line}) < ${limit} or redis.call('ZSCORE', ${permits}, ${permit})
+if not g${id} then ok = false end`,
+    take: taken(permits, permit, id, lease, ttl),
+    reply: counted(id),
+  };
+}
+
+/** Whoever was called up takes the place that is kept for him; whoever waits stands behind those who wait for longer. */
+function waiting({ key, arg, id }: Place, lease: number, ttl: number): Fragment {
+  const [permits, line] = [`KEYS[${key}]`, `KEYS[${key + 1}]`];
+  const [permit, limit, me] = [`ARGV[${arg}]`, `tonumber(ARGV[${arg + 1}])`, `ARGV[${arg + 2}]`];
+  return {
+    check: `local r${id} = redis.call('ZSCORE', ${permits}, ${me})
+r${id} = r${id} and tonumber(r${id}) >= now
+local n${id} = redis.call('ZCOUNT', ${permits}, now, '+inf') - (r${id} and 1 or 0)
+local w${id} = r${id} and 0 or redis.call('ZRANK', ${line}, ${me}) or redis.call('ZCARD', ${line})
+local g${id} = n${id} + w${id} < ${limit} or redis.call('ZSCORE', ${permits}, ${permit})
+if not g${id} then ok = false end`,
+    take: `redis.call('ZREM', ${permits}, ${me})
+redis.call('ZREM', ${line}, ${me})
+${taken(permits, permit, id, lease, ttl)}`,
+    reply: `${counted(id)}, r${id} and 1 or 0`,
+  };
+}
+
+const taken = (permits: string, permit: string, id: number, lease: number, ttl: number): string =>
+  `redis.call('ZADD', ${permits}, now + ${lease}, ${permit})
+redis.call('PEXPIRE', ${permits}, ${ttl})
+n${id} = n${id} + 1`;
+
+const counted = (id: number): string => `g${id} and n${id} or -1 - n${id}`;

@@ -1,0 +1,196 @@
+import { chain, isPromise, type PermitAsk, type PermitReply, type PermitStore } from "@breakwater/core";
+
+import type { Context, Part, Pending } from "../decide/part.ts";
+import type { Agreed } from "../presence/agreement.ts";
+import { permitTerms } from "../presence/terms.ts";
+import { CALLED_UP, permitLua, type PermitShape, SIZES } from "./lua.ts";
+import { createSpots, type Spot } from "./spots.ts";
+import { asksRedis, createQueues } from "./waiting.ts";
+
+/** Permits that processes share: leases with an owner, renewed by his heartbeat. */
+export interface PermitPart
+  extends Part<PermitAsk, PermitReply>, Required<Pick<PermitStore, "release" | "active" | "watch">> {
+  /** Waits for nothing any more. */
+  close(): void;
+}
+
+export interface PermitPartOptions {
+  /** How long a place is kept for a process that has been called up, in ms. @default 300 */
+  readonly keepMs?: number;
+  /** After how long Redis is told again who waits, in ms, and up to as much by chance. @default 1_000 */
+  readonly patienceMs?: number;
+}
+
+/** Permits in one operation: a script is short, since everybody else waits for it. */
+const AT_ONCE = 200;
+/** Lost permits that are remembered for one name and key; one that is not lapses after a lease. */
+const LOST = 200;
+
+export function createPermitPart(context: Context, options: PermitPartOptions = {}): PermitPart {
+  const { agreement, leaseMs, outbox, presence, runtime, scope } = context;
+  const { keepMs = 300, patienceMs = 1_000 } = options;
+  const channel = `${scope.channel("permits")}:`;
+  const lua = permitLua({ leaseMs, keepMs, channel });
+  const spots = createSpots(scope);
+  const queues = createQueues({ context, spots, channel, patienceMs });
+  const { me } = queues;
+  const prefix = `${presence.instance}:`;
+  let permits = 0;
+
+  const nextPermit = (): string => prefix + (permits++).toString(36);
+
+  const agreed = ({ name, limit, version }: PermitAsk) => agreement.on(permitTerms, name, limit, version);
+
+  function start(ask: PermitAsk, { config: limit, mismatch }: Agreed<number>): Pending<PermitReply> {
+    const { name, key } = ask;
+    const news = mismatch === undefined ? {} : { mismatch };
+    const known = spots.find(name, key);
+    if (known !== undefined) known.limit = limit;
+    const shape: PermitShape = known?.waiting === undefined ? "p" : "pw";
+    let permit: string | undefined;
+
+    return {
+      shape,
+      ...(presence.learning && { known: knownFrom({ ...local(ask, limit), ...news }) }),
+      write(keys, args) {
+        permit = nextPermit();
+        const [own, line] = spots.keysOf(name, key);
+        keys.push(own, line);
+        args.push(permit, limit);
+        if (shape === "pw") args.push(me);
+      },
+      read(values, at, taken) {
+        const said = values[at] as number;
+        const kept = shape === "pw" && values[at + 1] === 1;
+        if (said >= 0 && taken) {
+          const spot = spots.at(name, key);
+          spot.limit = limit;
+          spot.held.set(permit as string, true);
+          queues.granted(spot);
+          return { granted: true, active: said, permit: permit as string, ...news };
+        }
+        const active = said < 0 ? -1 - said : said;
+        const spot = spots.find(name, key);
+        if (said < 0) {
+          if (spot?.waiting !== undefined) queues.refused(spot, kept);
+          // There are places, and somebody waits who has not been called up: they have become free unseen.
+          else if (active < limit) queues.passOn(spots.keysOf(name, key), limit);
+        } else if (kept) queues.passOn(spots.keysOf(name, key), limit);
+        // Without the name of a permit there is nothing to give back.
+        return { granted: said >= 0, active, ...news };
+      },
+      idle: () => ({ granted: true, active: known?.held.size ?? 0, ...news }),
+      lost() {
+        if (permit === undefined) return;
+        const spot = spots.at(name, key);
+        spot.limit = limit;
+        lose(spot, permit);
+        giveBack(spot, permit).catch(() => {}); // its heartbeat says it once more
+      },
+    };
+  }
+
+  /** This process's share, of all that it holds: what Redis granted before it went away runs on. */
+  function local({ name, key }: PermitAsk, limit: number): PermitReply {
+    const spot = spots.at(name, key);
+    spot.limit = limit;
+    const share = Math.max(1, Math.floor(limit / presence.instances));
+    const active = spot.held.size;
+    if (active >= share) {
+      spots.forgetIdle(spot);
+      return { granted: false, active, source: "local" };
+    }
+    const permit = nextPermit();
+    spot.held.set(permit, false);
+    return { granted: true, active: active + 1, permit, source: "local" };
+  }
+
+  /** A release whose fate is not known is said again with every heartbeat, for a lease. */
+  function lose({ lost }: Spot, permit: string): void {
+    for (const [oldest] of lost) {
+      if (lost.size < LOST) break;
+      lost.delete(oldest);
+    }
+    lost.set(permit, runtime.now());
+  }
+
+  function giveBack(spot: Spot, permit: string): Promise<void> {
+    const { keys, limit } = spot;
+    const told = outbox.push({ name: "permit-release", keys, args: [limit, me, permit], again: true });
+    return told.then((said) => {
+      if (said === CALLED_UP) queues.calledUp(keys[0], limit);
+    });
+  }
+
+  function release({ name, key }: PermitAsk, { permit }: PermitReply): Promise<void> | undefined {
+    const spot = permit === undefined ? undefined : spots.find(name, key);
+    const told = spot?.held.get(permit as string);
+    if (spot === undefined || told === undefined) return undefined;
+    spot.held.delete(permit as string);
+    spots.forgetIdle(spot);
+    const byRedis = asksRedis(context);
+    if (!byRedis) queues.wake(spot);
+    if (!told) return undefined;
+    const given = giveBack(spot, permit as string).catch(() => lose(spots.at(name, key), permit as string));
+    return byRedis ? given : undefined;
+  }
+
+  presence.onBeat(() => {
+    const now = runtime.now();
+    for (const spot of spots) {
+      for (const [permit, since] of spot.lost) if (now - since > leaseMs) spot.lost.delete(permit);
+      renew(spot);
+      spots.forgetIdle(spot);
+    }
+    queues.enlistAll();
+    return spots.size > 0;
+  });
+
+  /** Says by name all that is held. What lapsed meanwhile, or was lost by Redis, is there again. */
+  function renew({ keys, limit, held, lost }: Spot): void {
+    const ids = Array.from(held.keys(), number);
+    for (const permit of held.keys()) held.set(permit, true);
+    for (let at = 0; at === 0 ? ids.length + lost.size > 0 : at < ids.length; at += AT_ONCE) {
+      const some = ids.slice(at, at + AT_ONCE).join(" ");
+      const without = at === 0 ? Array.from(lost.keys(), number).join(" ") : "";
+      outbox
+        .push({ name: "permit-renew", keys, args: [limit, me, prefix, some, without] })
+        .then((said) => {
+          if (said === CALLED_UP) queues.calledUp(keys[0], limit);
+        })
+        .catch(() => {}); // the next heartbeat says it again
+    }
+  }
+
+  const number = (permit: string): string => permit.slice(prefix.length);
+
+  return {
+    fragment: (shape, at) => lua.fragment(shape as PermitShape, at),
+    size: (shape) => SIZES[shape as PermitShape],
+    operations: lua.operations,
+    begin: (ask) => chain(agreed(ask), (limit) => start(ask, limit)),
+    local(ask) {
+      const known = agreed(ask);
+      if (isPromise(known)) return local(ask, ask.limit);
+      const { config, mismatch } = known;
+      return { ...local(ask, config), ...(mismatch && { mismatch }) };
+    },
+    undo: (ask, reply) => void release(ask, reply),
+    release,
+    active: (name) =>
+      Object.fromEntries(
+        Array.from(spots.of(name), ({ key, held }) => [key, held.size] as const).filter(([, out]) => out > 0),
+      ),
+    watch(ask, wake) {
+      const spot = spots.at(ask.name, ask.key);
+      spot.limit = ask.limit; // what is agreed upon is known with the next ask
+      return queues.watch(spot, wake);
+    },
+    close: queues.close,
+  };
+}
+
+const knownFrom = (reply: PermitReply): { reply: PermitReply; refuses: boolean } => ({
+  reply,
+  refuses: !reply.granted,
+});
