@@ -10,7 +10,9 @@ function folders() {
   return [
     ...inside("packages"),
     ...inside("examples"),
-    ...["demo", "benchmarks", "compat", "test"].map((f) => join(root, f)),
+    ...["demo", "benchmarks", "scenarios", "redis-server", "chaos", "compat", "test"].map((f) =>
+      join(root, f),
+    ),
   ];
 }
 

@@ -9,6 +9,7 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { clearCounts, countsLine } from "./counts.mjs";
+import { findFaketime, findRedis, NO_REDIS, redisIsUnwanted } from "./find-redis.mjs";
 import { fetched, nodeFolder, NODE_VERSIONS } from "./node-line.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -69,6 +70,19 @@ function install() {
   // costs a cold machine 15 s.
   must(run("pnpm", ["install", "--frozen-lockfile", "--trust-lockfile"]));
   writeFileSync(stamp, want);
+}
+
+/** Here, so that no test waits for a download. Without one the tests that need it fail, each with what to do. */
+function bringRedis() {
+  if (redisIsUnwanted(env)) return;
+  const found = findRedis(env);
+  findFaketime(env);
+  // Results with one version say nothing about another; and nobody tries the download again today.
+  Object.assign(
+    env,
+    found ? { BREAKWATER_TEST_REDIS_VERSION: found.version } : { BREAKWATER_TEST_NO_DOWNLOAD: "1" },
+  );
+  if (!found) console.error(NO_REDIS);
 }
 
 function turbo(tasks, { args = rest, ...extra } = {}) {
@@ -159,4 +173,5 @@ if (!Object.hasOwn(TASKS, task)) {
 bringPnpm();
 Object.assign(env, onPath(join(root, "node_modules", ".bin")));
 install();
+if (["test", "check", "test:nodes", "bench"].includes(task)) bringRedis();
 TASKS[task]();

@@ -12,7 +12,7 @@ interface Read {
 }
 
 /** One reply of RESP 2 that starts at `start`. */
-export function readReply(text: Buffer, start = 0): Read | typeof MORE {
+function readReply(text: Buffer, start = 0): Read | typeof MORE {
   const lineEnd = text.indexOf("\r\n", start);
   if (lineEnd === -1) return MORE;
   const line = text.toString("utf8", start + 1, lineEnd);
@@ -50,7 +50,7 @@ function readList(text: Buffer, start: number, length: number): Read | typeof MO
   return { reply: replies, end };
 }
 
-export function writeCommand(parts: readonly (string | number)[]): string {
+function writeCommand(parts: readonly (string | number)[]): string {
   const written = parts.map((part) => `$${Buffer.byteLength(String(part))}\r\n${part}\r\n`);
   return `*${parts.length}\r\n${written.join("")}`;
 }

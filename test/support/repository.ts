@@ -53,6 +53,8 @@ export const programs: readonly string[] = [
   "demo",
   "benchmarks",
   "scenarios",
+  "redis-server",
+  "chaos",
   "compat",
   "test",
 ];
