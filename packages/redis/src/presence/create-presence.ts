@@ -34,6 +34,7 @@ export function createPresence(options: PresenceOptions): { presence: Presence; 
   const { link, runtime, scope, leaseMs, instances: least } = options;
   const { learnMs = Math.max(2_000, leaseMs / 3 + 1_000) } = options;
   const everyMs = leaseMs / 3;
+  const holdsMs = Math.max(leaseMs, learnMs);
   const instance = randomId(runtime);
   const keys = [scope.key("instances"), scope.key("boot"), scope.key("configs")] as const;
   const {
@@ -51,6 +52,9 @@ export function createPresence(options: PresenceOptions): { presence: Presence; 
   /** When the last confirmed beat was sent: the lease runs from then at the earliest. */
   let confirmedAt = -Infinity;
   let usedAt = -Infinity;
+  /** The most processes that were seen lately: after an outage they come back one by one. */
+  let peak = 0;
+  let peakAt = -Infinity;
   let learnsUntil = -Infinity;
   /** Counts losses of the connection, and in which of its lives Redis has confirmed this process. */
   let session = 0;
@@ -89,6 +93,7 @@ export function createPresence(options: PresenceOptions): { presence: Presence; 
       randomId(runtime),
       Math.ceil(learnMs * 1_000),
       KEPT_MS,
+      peak,
       ...declared(),
     ]);
     hear(readBeat(reply), sentAt, sentIn);
@@ -97,6 +102,12 @@ export function createPresence(options: PresenceOptions): { presence: Presence; 
   function hear(heard: Heard, sentAt: number, sentIn: number): void {
     const again =
       sentIn !== confirmedIn || heard.entered || heard.boot !== last?.boot || sentAt - confirmedAt >= leaseMs;
+    if (sentAt - confirmedAt >= REMEMBERED_MS) peak = 0;
+    if (again) peakAt = sentAt;
+    if (heard.instances >= peak || sentAt - peakAt >= holdsMs) {
+      peak = heard.instances;
+      peakAt = sentAt;
+    }
     last = heard;
     confirmedAt = sentAt;
     confirmedIn = sentIn;
@@ -147,8 +158,7 @@ export function createPresence(options: PresenceOptions): { presence: Presence; 
       return beat();
     },
     get instances() {
-      const remembered = runtime.now() - confirmedAt < REMEMBERED_MS ? (last?.instances ?? 0) : 0;
-      return Math.max(least, remembered);
+      return runtime.now() - confirmedAt < REMEMBERED_MS ? Math.max(least, peak) : least;
     },
     get learnUntil() {
       return last?.learnUntil ?? 0;

@@ -8,7 +8,10 @@ export interface Presence {
    * Rejects with a `LinkError` when Redis does not say so in time. Asking it keeps the heartbeat going.
    */
   ready(): Promise<void> | undefined;
-  /** Processes that Redis knew of at the last beat, this one included; at least the option `instances`. */
+  /**
+   * Processes that Redis knew of in the last lease, this one included; at least the option `instances`. One that is gone
+   * counts for a lease longer: that makes shares smaller, and after an outage all come back one by one.
+   */
   readonly instances: number;
   /** µs of the server until which a missing key may have been lost; 0: none was. */
   readonly learnUntil: number;
