@@ -1,0 +1,147 @@
+import type { BreakerConfig, Result, Transition } from "@breakwater/core";
+
+import type { Context } from "../decide/part.ts";
+import type { Circuit } from "./circuit.ts";
+import { type BreakerOperation, FORCED_LIFE_MS, RESULTS } from "./operations.ts";
+import { codeOf, readShared, type ServerClock } from "./shared.ts";
+
+/** What a probe has said, by the id under which it was elected. */
+export interface Verdict {
+  readonly id: string;
+  readonly epoch: number;
+  readonly result: Result | "token";
+  /** Its first token has counted already. */
+  readonly begun: boolean;
+}
+
+/**
+ * Tells Redis what this process has found out, and hears how the circuit is by then. Never rejects, and never waits for
+ * a Redis that is away: what can still be of use is told when it is back.
+ */
+export interface Telling {
+  /** Where transitions are published. */
+  readonly channel: string;
+  /** @param held told whether the probe still had its lease */
+  verdict(
+    circuit: Circuit,
+    verdict: Verdict,
+    held?: (held: boolean) => void,
+  ): Promise<Transition | undefined>;
+  /** This process has opened for itself. `trip`: and whatever the others see, it holds for them. */
+  vote(circuit: Circuit, trip: boolean): Promise<void>;
+  unvote(circuit: Circuit): Promise<void>;
+  /** If it is: it was well for a minimum of calls. */
+  wellAgain(circuit: Circuit): void;
+  force(circuit: Circuit, to: "open" | "closed" | undefined): Promise<void>;
+  /** Hears how it is. `again`: and says how it was, because Redis may have lost it. */
+  look(circuit: Circuit, again?: boolean): Promise<void>;
+}
+
+export function createTelling(
+  { link, runtime, scope, presence, outbox }: Context,
+  clock: ServerClock,
+): Telling {
+  const channel = scope.channel("breaker");
+  const looking = new Set<Circuit>();
+  const recovering = new Set<Circuit>();
+
+  async function tell(
+    circuit: Circuit,
+    name: BreakerOperation,
+    args: readonly (string | number)[],
+    again: boolean,
+    lifeMs: number = lifeOf(circuit.config),
+  ): Promise<readonly unknown[] | undefined> {
+    const { openForMs, maxOpenForMs } = circuit.config;
+    const jitter = Math.round(900 + 200 * runtime.random());
+    const told = outbox
+      .push({
+        name,
+        keys: name === "breaker-vote" ? [...circuit.keys, presence.instancesKey] : circuit.keys,
+        args: [lifeMs, channel, micros(openForMs), micros(maxOpenForMs), jitter, ...args],
+        again,
+      })
+      .then(
+        (reply) => {
+          const values = reply as readonly unknown[];
+          clock.hear(values[1] as number);
+          circuit.hear(readShared(values, 2));
+          return values;
+        },
+        () => undefined,
+      );
+    return link.up ? told : undefined;
+  }
+
+  return {
+    channel,
+    async verdict(circuit, { id, epoch, result, begun }, held) {
+      const { probes } = circuit.config;
+      const values = await tell(
+        circuit,
+        "breaker-verdict",
+        [id, epoch, RESULTS[result], begun ? 1 : 0, probes],
+        true,
+      );
+      held?.(values === undefined || values[7] === 1);
+      // Its place may be free now.
+      circuit.probing(0);
+      const transition = ([undefined, "open", "close"] as const)[(values?.[0] as number | undefined) ?? 0];
+      if (transition !== undefined) circuit.told(transition);
+      return transition;
+    },
+    async vote(circuit, trip) {
+      const { shared } = circuit;
+      if (shared?.status !== "closed") return;
+      const { openForMs } = circuit.own.snapshot(circuit.now());
+      const args = [presence.instance, shared.epoch, micros(openForMs), trip ? 1 : 0];
+      const values = await tell(circuit, "breaker-vote", args, false);
+      if (values?.[0] === 1) circuit.told("open");
+    },
+    async unvote(circuit) {
+      await tell(circuit, "breaker-unvote", [presence.instance], false);
+    },
+    wellAgain(circuit) {
+      const { shared, own } = circuit;
+      if (shared === undefined || shared.openings === 0 || shared.status !== "closed" || !own.well) return;
+      if (recovering.has(circuit)) return;
+      recovering.add(circuit);
+      void tell(circuit, "breaker-well", [shared.epoch], true).finally(() => recovering.delete(circuit));
+    },
+    async force(circuit, to) {
+      const status = to === undefined ? "closed" : to === "open" ? "forced-open" : "forced-closed";
+      const lifeMs = to === undefined ? lifeOf(circuit.config) : FORCED_LIFE_MS;
+      await tell(circuit, "breaker-force", [codeOf(status)], true, lifeMs);
+    },
+    async look(circuit, again = false) {
+      if (looking.has(circuit)) return;
+      looking.add(circuit);
+      const { shared } = circuit;
+      // Who probed when it was lost nobody knows: whoever asks next does.
+      const status = shared?.status === "half-open" ? "open" : (shared?.status ?? "closed");
+      await tell(
+        circuit,
+        "breaker-look",
+        [
+          codeOf(status),
+          again ? (shared?.epoch ?? 0) : 0,
+          shared?.until ?? 0,
+          micros(circuit.config.maxOpenForMs),
+          shared?.openings ?? 0,
+          shared?.closedAt ?? 0,
+        ],
+        false,
+      );
+      looking.delete(circuit);
+    },
+  };
+}
+
+const DAY_MS = 24 * 3_600_000;
+
+/** How long Redis keeps a circuit of which it hears nothing: longer than anything that it may still wait for. */
+export function lifeOf({ maxOpenForMs, probeLeaseMs, rampMs }: BreakerConfig): number {
+  return Math.ceil(Math.max(DAY_MS, 2 * (maxOpenForMs + probeLeaseMs + rampMs)));
+}
+
+export const micros = (ms: number): number => Math.round(ms * 1_000);
