@@ -78,7 +78,7 @@ it("does in Lua what the model does", { timeout: 60_000 }, async () => {
   }
 
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), async (steps) => {
       const permits = createScope(newScope()).key("permits", "n", "k");
       const keys = [permits, lineKey(permits)];
       const model = createModel({ leaseUs: LEASE_MS * 1_000, keepUs: KEEP_MS * 1_000 });
