@@ -25,7 +25,9 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-export interface FleetOptions extends Where {
+export interface FleetOptions extends Omit<Where, "scope"> {
+  /** Whether each process has the limits for itself, as if there were no store. */
+  readonly apart: boolean;
   readonly processes: number;
   readonly asksPerSecond: number;
   /** Starts a process with this argument. @default the built `process.js` beside this file */
@@ -35,9 +37,17 @@ export interface FleetOptions extends Where {
 const startBuilt = (argument: string): ChildProcess =>
   fork(new URL("process.js", import.meta.url), [argument], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
 
-export function startFleet({ processes, asksPerSecond, start = startBuilt, ...where }: FleetOptions): Fleet {
-  const argument = JSON.stringify({ ...where, asksPerSecond });
-  const children = Array.from({ length: processes }, () => start(argument));
+export function startFleet({
+  processes,
+  asksPerSecond,
+  apart,
+  start = startBuilt,
+  ...where
+}: FleetOptions): Fleet {
+  const children = Array.from({ length: processes }, (_, n) => {
+    const scope = apart ? `process-${n}` : "account";
+    return start(JSON.stringify({ ...where, scope, asksPerSecond }));
+  });
   const members = children.map((child): Member => {
     const member: Member = { pid: child.pid, alive: true, answered: 0, refused: 0, failed: 0, decidedBy: "" };
     child.on("message", (reports: Reports) => Object.assign(member, reports));

@@ -3,7 +3,7 @@ export const LIMITS = {
   /** Calls in flight. */
   concurrency: 20,
   /** Calls a second. */
-  perSecond: 40,
+  perSecond: 30,
   /** Calls that may come at once: any second has `perSecond + burst` of them at most. */
   burst: 2,
 } as const;

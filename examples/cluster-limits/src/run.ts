@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly seconds: number;
   /** Whether one of the processes is killed in the middle. */
   readonly kill: boolean;
+  /** Whether each process has the limits for itself: what happens without sharing. @default false */
+  readonly apart?: boolean;
   readonly show: (seen: Seen) => void;
   readonly start?: FleetOptions["start"];
 }
@@ -19,7 +21,12 @@ export interface RunOptions {
 /** What it came to, as the account counted it. */
 export interface Summary {
   readonly admitted: number;
-  /** In the worst second, wherever it began. */
+  /** From the first of them to the last. */
+  readonly spanSeconds: number;
+  /**
+   * In the worst second, wherever it began. Counted where calls arrive: they were let go within the limit, and a machine
+   * that is busy sends some of them late, and so together with others.
+   */
   readonly worstSecond: number;
   readonly mostInFlight: number;
   readonly turnedAway: number;
@@ -33,12 +40,19 @@ export interface Summary {
 const ASKS_PER_SECOND = LIMITS.perSecond;
 const LOOK_MS = 200;
 
-export async function run({ redis, seconds, kill, show, start }: RunOptions): Promise<Summary> {
+export async function run({
+  redis,
+  seconds,
+  kill,
+  apart = false,
+  show,
+  start,
+}: RunOptions): Promise<Summary> {
   // The account knows nothing of Redis: it counts what comes, and turns away what is too much.
   const account = await startSimulator({
     accounts: [{ keys: ["sk-shared"], concurrency: LIMITS.concurrency }],
     capacity: { slots: LIMITS.concurrency },
-    text: { contentMedian: 30, contentMax: 60, reasoningMedian: 0 },
+    text: { contentMedian: 25, reasoningMedian: 5, sigma: 0.3 },
   });
   const fleet = startFleet({
     redis,
@@ -46,6 +60,7 @@ export async function run({ redis, seconds, kill, show, start }: RunOptions): Pr
     apiKey: "sk-shared",
     processes: PROCESSES,
     asksPerSecond: ASKS_PER_SECOND,
+    apart,
     ...(start !== undefined && { start }),
   });
   try {
@@ -80,7 +95,7 @@ async function watch(
       perSecond: lately,
       inFlight: open,
       turnedAway: totals.outcomes.rejected,
-      members: fleet.members,
+      members: fleet.members.map((member) => ({ ...member })),
     });
     if (elapsed >= seconds * 1_000) return { startedAt, endedAt: nowMs };
     await sleep(LOOK_MS);
@@ -95,6 +110,7 @@ function summaryOf(account: Simulator, fleet: Fleet, startedAt: number, endedAt:
   const survivors = fleet.members.slice(0, PROCESSES - 1);
   return {
     admitted: attempts.length,
+    spanSeconds: (Math.max(...moments) - Math.min(...moments)) / 1_000,
     worstSecond: worstWindow(moments, 1_000),
     mostInFlight: mostAtOnce(attempts.map(({ tReceived, tEnded }) => ({ from: tReceived, to: tEnded }))),
     turnedAway: account.state().totals.outcomes.rejected,

@@ -8,14 +8,16 @@ export interface Where {
   readonly redis: string;
   readonly baseURL: string;
   readonly apiKey: string;
+  /** Processes of one scope share their limits. */
+  readonly scope: string;
 }
 
-/** What each of the processes runs. Without `store` the same lines limit each process by itself. */
-export function createServer({ redis, baseURL, apiKey }: Where): {
+/** What each of the processes runs. */
+export function createServer({ redis, baseURL, apiKey, scope }: Where): {
   readonly ask: Client<ChatRequest, ChatAnswer>;
   readonly store: RedisStore;
 } {
-  const store = redisStore({ url: redis, instances: PROCESSES, lease: LEASE_MS });
+  const store = redisStore({ url: redis, scope, instances: PROCESSES, lease: LEASE_MS });
   const { concurrency, perSecond, burst } = LIMITS;
   const ask = createClient(
     deepseekUpstream({ apiKey, baseURL }),
