@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach } from "vitest";
 
 import { redisIsUnwanted } from "../../scripts/find-redis.mjs";
+import { type RedisCluster, startCluster } from "./cluster.ts";
 import { type RedisOptions, type RedisServer, startRedis } from "./redis.ts";
 
 /** What a test file may do with the server of `useRedis` once its tests run. */
@@ -46,5 +47,23 @@ export function useRedis(options: RedisOptions = {}): RedisInTests {
       return `redis://127.0.0.1:${this.port}`;
     },
     cli: (...parts) => server().cli(...parts),
+  };
+}
+
+/** The same with a cluster of three masters, each with a third of the slots. */
+export function useCluster(): Pick<RedisCluster, "nodes"> {
+  let running: RedisCluster | undefined;
+  if (redisIsUnwanted()) {
+    console.warn("BREAKWATER_TEST_REDIS=none: the tests of this file that need a cluster are skipped.");
+    beforeEach(({ skip }) => skip("BREAKWATER_TEST_REDIS=none"));
+  } else {
+    beforeAll(async () => void (running = await startCluster()), 180_000);
+    afterAll(() => running?.stop());
+  }
+  return {
+    get nodes() {
+      if (running === undefined) throw new Error("useCluster: the servers run while tests do, not before.");
+      return running.nodes;
+    },
   };
 }
