@@ -43,8 +43,12 @@ export interface CacheStore {
   /** Other processes keep their answers there as well. Then a cache needs a name, by which they find them. */
   readonly shared?: true;
   get(ask: CacheAsk): MaybePromise<CacheFound | undefined>;
-  /** Keeps it for `keepMs`, which covers the time in which it is stale but still of use. Replaces an older one. */
-  set(ask: CacheAsk, entry: CacheEntry, keepMs: number): MaybePromise<void>;
+  /**
+   * Keeps it for `keepMs`, which covers the time in which it is stale but still of use. Replaces an older one.
+   *
+   * @returns `false` if it was not kept, and why is no news
+   */
+  set(ask: CacheAsk, entry: CacheEntry, keepMs: number): MaybePromise<boolean | void>;
   delete(ask: CacheAsk): MaybePromise<void>;
   /** Forgets all entries of one name. */
   clear(name: string): MaybePromise<void>;
