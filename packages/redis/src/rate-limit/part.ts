@@ -88,14 +88,16 @@ export function createRatePart(context: Context): RatePart {
     return limits === undefined ? ask : { ...ask, limits };
   }
 
-  /** Redis decides again: what was spent without it is charged. */
+  /** Redis decides again: what was spent without it is charged, once it has said what it may have lost. */
   function recover(): void {
     const spent = local.end();
-    if (spent.length === 0) return;
-    whenReady(() => {
-      const processes = presence.instances;
-      for (const one of spent) for (const amount of AMOUNTS) charge(one, amount, processes);
-    });
+    if (spent.length > 0) chargeAll(spent).catch(nothing);
+  }
+
+  async function chargeAll(spent: readonly Spent[]): Promise<void> {
+    await presence.ready();
+    const processes = presence.instances;
+    for (const one of spent) for (const amount of AMOUNTS) charge(one, amount, processes);
   }
 
   function charge({ ask, ...spent }: Spent, amount: Amount, processes: number): void {
@@ -103,12 +105,6 @@ export function createRatePart(context: Context): RatePart {
     if (numbers === undefined || spent[amount] <= 0) return;
     const most = Math.ceil(numbers.burst / processes);
     tell(ask, amount, numbers, Math.min(spent[amount], most), 0, true).catch(nothing);
-  }
-
-  /** What Redis may have lost is known once it has been greeted; only then it is told what is on top of that. */
-  function whenReady<T>(f: () => T): T | Promise<T> {
-    const ready = presence.ready();
-    return ready === undefined ? f() : ready.then(f);
   }
 
   function tell(
@@ -156,7 +152,7 @@ export function createRatePart(context: Context): RatePart {
     },
     begin(ask): MaybePromise<Pending<RateLimitReply>> {
       const agreed = agreement.on(rateTerms, ask.name, ask.limits, ask.version);
-      return isPromise(agreed) ? agreed.then((known) => pendingOf(ask, known)) : pendingOf(ask, agreed);
+      return isPromise(agreed) ? agreed.then((later) => pendingOf(ask, later)) : pendingOf(ask, agreed);
     },
     local(ask) {
       const agreed = asAgreed(ask);
@@ -173,7 +169,7 @@ export function createRatePart(context: Context): RatePart {
       if (source === "local") {
         // Granted before Redis was back, which was charged for it then.
         if (!local.settle(ask, reply, adjustment)) return undefined;
-      } else if (link.up) return settleAll(ask, at, adjustment);
+      } else if (link.up) return settleAll(asAgreed(ask), at, adjustment);
       else local.owe(asAgreed(ask), adjustment);
       return undefined;
     },

@@ -94,13 +94,11 @@ local entries = string.sub(${state}, ${head}, rest) .. struct.pack('ddd', from, 
 ${setUntil(key, `${header(used)} .. entries`, "now + per")}`;
 }
 
-/** Writes the entries that are left; none is the same as no state. */
+/** Writes the entries that are left. */
 export function rewrite(key: string, state: string, head: string, used: string): string {
-  return `if ${head} < #${state} then
-  ${setUntil(key, `${header(used)} .. string.sub(${state}, ${head})`, `struct.unpack('d', ${state}, #${state} - 15) + per`)}
-else
-  redis.call('DEL', ${key})
-end`;
+  return `local till = now
+if ${head} < #${state} then till = struct.unpack('d', ${state}, #${state} - 15) + per end
+${setUntil(key, `${header(used)} .. string.sub(${state}, ${head})`, "till")}`;
 }
 
 /** What was the future is now: entries move back by as much as the clock did. */
