@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
+import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import { type Simulator, startSimulator } from "@breakwater/simulator";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
@@ -47,12 +48,13 @@ for (const fence of fences) {
 }
 
 describe("docs", () => {
-  // A page says what a user writes. Where that means DeepSeek, a local one stands at the address in the environment.
+  // A page says what a user writes. Where that means DeepSeek or Redis, one of ours stands at the address in the environment.
   let deepseek: Simulator;
   beforeAll(async () => {
     deepseek = await startSimulator({ timeScale: 0.01 });
   });
   afterAll(() => deepseek.close());
+  const redis = useRedis();
 
   const run = fences.filter(({ runs }) => runs);
 
@@ -75,6 +77,7 @@ describe("docs", () => {
     vi.spyOn(process.stdout, "write").mockReturnValue(true);
     vi.stubEnv("DEEPSEEK_BASE_URL", deepseek.url);
     vi.stubEnv("DEEPSEEK_API_KEY", "sk-sim-1");
+    vi.stubEnv("REDIS_URL", redis.url);
     await import(module);
   });
 });

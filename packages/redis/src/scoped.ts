@@ -55,7 +55,7 @@ export function createScoped(link: RedisLink, name: string, config: RedisStoreCo
     permit: permits,
     breaker: breakers,
   };
-  const { decideAll } = createDecisions({ link, presence, partOf: ({ kind }) => parts[kind] });
+  const { decideAll } = createDecisions({ link, runtime, presence, partOf: ({ kind }) => parts[kind] });
 
   function decide(ask: RateLimitAsk): MaybePromise<RateLimitReply>;
   function decide(ask: PermitAsk): MaybePromise<PermitReply>;

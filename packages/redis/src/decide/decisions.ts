@@ -2,27 +2,31 @@ import {
   isPromise,
   type MaybePromise,
   type OutageMode,
+  type Runtime,
   StoreError,
   type StoreSource,
 } from "@breakwater/core";
 
 import type { Link } from "../connection/link.ts";
 import type { Presence } from "../presence/presence.ts";
+import { createFirstMeeting } from "./first-meeting.ts";
 import { type AnyPart, type Decision, decisionOf, MOST_MEMBERS } from "./frame.ts";
 import { admits, admitted, type StoreAskOfAKind } from "./kinds.ts";
 import type { Pending } from "./part.ts";
 
 export interface DecisionsOptions {
   readonly link: Link;
+  readonly runtime: Runtime;
   readonly presence: Presence;
   readonly partOf: (ask: StoreAskOfAKind) => AnyPart;
 }
 
 /** Decides groups of asks: by Redis in one round trip, or without it as each ask wants it. */
-export function createDecisions({ link, presence, partOf }: DecisionsOptions): {
+export function createDecisions({ link, runtime, presence, partOf }: DecisionsOptions): {
   decideAll(asks: readonly StoreAskOfAKind[]): MaybePromise<readonly unknown[]>;
 } {
   const known = new Map<string, Decision>();
+  const firstMeeting = createFirstMeeting(link, runtime);
 
   function decisionFor(members: readonly Asked[]): Decision {
     const shapes = members.map(({ pending }) => pending.shape).join("+");
@@ -32,6 +36,15 @@ export function createDecisions({ link, presence, partOf }: DecisionsOptions): {
       known.set(shapes, decision);
     }
     return decision;
+  }
+
+  function enter(asks: readonly StoreAskOfAKind[]): MaybePromise<readonly unknown[]> {
+    const ready = presence.ready();
+    if (ready === undefined) return begin(asks);
+    return ready.then(
+      () => begin(asks),
+      () => apart(asks),
+    );
   }
 
   function begin(asks: readonly StoreAskOfAKind[]): MaybePromise<readonly unknown[]> {
@@ -120,13 +133,9 @@ export function createDecisions({ link, presence, partOf }: DecisionsOptions): {
         throw new StoreError(
           `${asks.length} guards cannot be decided together, at most ${MOST_MEMBERS} can.`,
         );
-      if (!link.up) return apart(asks);
-      const ready = presence.ready();
-      if (ready === undefined) return begin(asks);
-      return ready.then(
-        () => begin(asks),
-        () => apart(asks),
-      );
+      if (link.up) return enter(asks);
+      const meeting = firstMeeting();
+      return meeting === undefined ? apart(asks) : meeting.then(() => (link.up ? enter(asks) : apart(asks)));
     },
   };
 }
