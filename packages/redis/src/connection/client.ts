@@ -55,8 +55,9 @@ function nodeOptions(): object {
     connectTimeout: CONNECT_WITHIN,
     // How long a connection may take to end politely: one that is half open never does.
     disconnectTimeout: 100,
-    // Only while replies are awaited: a connection on which nothing comes back for so long is dead.
-    socketTimeout: 1_000,
+    // Only while replies are awaited. The last resort for what a connection cannot see itself: a handshake that hangs,
+    // the nodes of a cluster.
+    socketTimeout: 5_000,
     keepAlive: 5_000,
     noDelay: true,
     enableAutoPipelining: false,

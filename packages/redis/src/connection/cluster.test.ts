@@ -85,6 +85,18 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     expect(await third.link.run(COUNT, [third.key], [1])).toBe(1); // it came back empty
   });
 
+  test("a cluster that is away as a whole is used when it is back", async () => {
+    await withoutFullCoverage();
+    const [first] = await links(library, 500);
+    await Promise.all(cluster.nodes.map((node) => node.kill()));
+    await eventually(() => first?.link.up === false);
+    const late = open(library, { cluster: cluster.nodes.map(({ url }) => url), decisionTimeout: LONG_MS });
+    await eventually(() => late.link.reason?.cause !== undefined);
+    await Promise.all(cluster.nodes.map((node) => node.restart()));
+    await Promise.all([first?.link, late.link].map((link) => link && turned(link, true)));
+    expect(await late.link.run(COUNT, [late.key], [1])).toBe(1);
+  });
+
   test("slots that move are followed", async () => {
     const scope = await scopeOn(0);
     const { link } = open(library, {

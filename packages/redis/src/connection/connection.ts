@@ -53,6 +53,9 @@ export interface Watcher {
   closed(): void;
 }
 
+/** A connection on which nothing came for so long though it should have, in ms, is taken for dead. */
+const SILENCE = 1_000;
+
 /** A server is looked at in the background: it may take this many times as long as a decision. */
 const PATIENCE = 4;
 
@@ -65,6 +68,10 @@ export function createConnection(options: ConnectionOptions): Connection {
   let closed = false;
   let lost: LinkError | undefined;
   let met: Promise<ServerCheck> | undefined;
+  /** When the last reply came, or the first of the commands that wait was sent after it. */
+  let heardAt = 0;
+  /** Ending, and not to be written to. */
+  let dropped = false;
   /** Commands without a reply, those that nobody waits for any more included. Counted anew for each connection. */
   let inFlight = { count: 0 };
 
@@ -73,7 +80,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     if (flight.count >= maxInFlight) {
       return Promise.reject(new LinkError(`${maxInFlight} commands wait for Redis already`, false));
     }
-    flight.count++;
+    if (flight.count++ === 0) heardAt = runtime.now(); // from now on something should come
     return new Promise((resolve, reject) => {
       let open = true;
       const fail = (error: LinkError, sick: boolean): void => {
@@ -82,12 +89,14 @@ export function createConnection(options: ConnectionOptions): Connection {
         if (sick) heard?.failed(error);
         reject(error);
       };
-      const cancel = deadlines.set(ms, () =>
-        fail(new LinkError(`Redis did not answer within ${ms} ms`, true), true),
-      );
+      const cancel = deadlines.set(ms, () => {
+        fail(new LinkError(`Redis did not answer within ${ms} ms`, true), true);
+        if (runtime.now() - heardAt > SILENCE) drop();
+      });
       attempt(issue, () => open).then(
         (value) => {
           flight.count--;
+          heardAt = runtime.now();
           cancel();
           if (!open) return;
           open = false;
@@ -96,6 +105,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         },
         (thrown: unknown) => {
           flight.count--;
+          heardAt = runtime.now();
           cancel();
           const { error, sick } = faultOf(thrown);
           fail(error, sick);
@@ -104,10 +114,20 @@ export function createConnection(options: ConnectionOptions): Connection {
     });
   }
 
+  /**
+   * Makes another connection. Not left to ioredis' `socketTimeout`, which does not look whether replies have come while
+   * the event loop was blocked.
+   */
+  function drop(): void {
+    if (!options.own || client.isCluster || dropped || away() !== undefined) return;
+    dropped = true;
+    client.disconnect(true);
+  }
+
   function away(): LinkError | undefined {
     if (closed) return new LinkError("the store was closed", false);
     // Else ioredis might keep the command, and tell Redis when nobody wants it any more.
-    if (client.status !== "ready") return new LinkError("Redis is not connected", false, lost);
+    if (client.status !== "ready" || dropped) return new LinkError("Redis is not connected", false, lost);
     return undefined;
   }
 
@@ -126,6 +146,8 @@ export function createConnection(options: ConnectionOptions): Connection {
   function onReady(): void {
     met = undefined;
     lost = undefined;
+    dropped = false;
+    heardAt = runtime.now();
     inFlight = { count: 0 };
     for (const watcher of watchers) watcher.connected();
   }

@@ -1,12 +1,42 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+
 import { startProxy, startRedis } from "@breakwater-internal/redis-server";
 import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import { systemRuntime } from "@breakwater/core";
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { makeClient } from "./client.ts";
 import { COUNT, ECHO, eventually, failure, LIBRARIES, LONG_MS, open, turned } from "./lab.test-help.ts";
 
 const redis = useRedis();
+
+/** Says OK to all that it is told, and that it is of another time. */
+async function startOld(): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const info = "redis_version:6.2.14\r\n";
+  const replies: Readonly<Record<string, string>> = {
+    hello: "-NOPROTO unsupported protocol version\r\n",
+    info: `$${info.length}\r\n${info}\r\n`,
+    config: "*0\r\n",
+  };
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on("error", () => {}));
+    socket.on("data", (text) => {
+      for (const [, name] of text.toString().matchAll(/\*\d+\r\n\$\d+\r\n(\w+)/g))
+        socket.write(replies[String(name).toLowerCase()] ?? "+OK\r\n");
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
 
 describe.each(LIBRARIES)("over %s", (_, library) => {
   const { Redis, Cluster } = library;
@@ -130,17 +160,31 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
   test("a connection that is half open is given up, and another one is made", async () => {
     const proxy = await startProxy(redis.port);
     onTestFinished(() => proxy.close());
-    const client = makeClient(library, { url: proxy.url }, systemRuntime());
-    onTestFinished(() => client.disconnect());
-    const { link, key } = open(library, { client, decisionTimeout: 50 });
+    const { link, key } = open(library, { url: proxy.url, decisionTimeout: 50 });
     await turned(link, true);
     proxy.stall(true);
     await Promise.all([1, 2, 3].map(() => failure(link.run(COUNT, [key], [1]))));
     expect(link.up).toBe(false);
-    await eventually(() => client.status !== "ready");
+    await eventually(() => proxy.connections === 2); // of which one is dead
     proxy.stall(false);
     await turned(link, true);
     expect(await link.run(ECHO, [key], ["x"], LONG_MS)).toEqual(["x", 7, 1]);
+  });
+
+  test("one late reply after a long quiet is not a dead connection", async () => {
+    const proxy = await startProxy(redis.port);
+    onTestFinished(() => proxy.close());
+    const system = systemRuntime();
+    let later = 0;
+    const runtime = { ...system, now: () => system.now() + later };
+    const { link, key } = open(library, { url: proxy.url, decisionTimeout: 50, runtime });
+    await turned(link, true);
+    await link.run(ECHO, [key], ["x"], LONG_MS);
+    later += 3_600_000;
+    proxy.latency(100);
+    expect(await failure(link.run(ECHO, [key], ["x"]))).toMatchObject({ unknown: true });
+    expect(link.up).toBe(true);
+    expect(await link.run(ECHO, [key], ["y"], LONG_MS)).toEqual(["y", 7, 0]);
   });
 
   test("a reply that breaks off in the middle is no reply", async () => {
@@ -248,6 +292,18 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     const foreign = failure(link.command("SET", ["foreign", "1"], { timeoutMs: LONG_MS }));
     expect(await foreign).toMatchObject({ unknown: false, message: expect.stringContaining("NOPERM") });
     expect(link.hints).toEqual([]);
+  });
+
+  test("an older server is not used, and it is said which it is", async () => {
+    const server = await startOld();
+    onTestFinished(server.close);
+    const { link, key } = open(library, { url: server.url, decisionTimeout: LONG_MS });
+    await eventually(() => link.reason?.cause !== undefined);
+    expect(link.reason?.cause).toMatchObject({
+      message: expect.stringMatching(/Redis 6\.2\.14.*7\.0 or later/),
+    });
+    expect(await failure(link.run(COUNT, [key], [1]))).toMatchObject({ unknown: false });
+    expect(link.up).toBe(false);
   });
 
   test("a server that evicts is hinted at", async () => {
