@@ -88,13 +88,10 @@ describe("a retry budget that several processes have in common", () => {
       throw new UpstreamError("OVERLOADED", "busy", { status: 503, retryable: true });
     });
     const budget = { name: "b", perSecond: 0, ratio: 0.5, minRatio: 0 };
-    const clients = [];
-    for (let i = 0; i < 2; i++) {
-      const store = await join(scope);
-      clients.push(
-        createClient({ upstream: down, budget: { ...budget, store } }, retry({ attempts: 9, baseDelay: 0 })),
-      );
-    }
+    const stores = await Promise.all([join(scope), join(scope)]);
+    const clients = stores.map((store) =>
+      createClient({ upstream: down, budget: { ...budget, store } }, retry({ attempts: 9, baseDelay: 0 })),
+    );
     await Promise.all(Array.from({ length: 20 }, async (_, i) => clients[i % 2]?.outcome(i)));
     expect(calls).toBe(20 + 10);
     for (const ask of clients)
