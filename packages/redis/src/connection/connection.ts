@@ -1,4 +1,4 @@
-import type { Runtime } from "@breakwater/core";
+import type { CancelTimer, Runtime } from "@breakwater/core";
 
 import { createDeadlines } from "./deadlines.ts";
 import { faultOf } from "./faults.ts";
@@ -56,6 +56,9 @@ export interface Watcher {
 /** A connection on which nothing came for so long though it should have, in ms, is taken for dead. */
 const SILENCE = 1_000;
 
+/** A client of ours that has ended, as one without sentinels does, is connected again after so long, in ms. */
+const REVIVE_AFTER = 500;
+
 /** A server is looked at in the background: it may take this many times as long as a decision. */
 const PATIENCE = 4;
 
@@ -66,6 +69,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   const watchers = new Set<Watcher>();
   const hints = new Set(options.hints);
   let closed = false;
+  let revival: CancelTimer | undefined;
   let lost: LinkError | undefined;
   let met: Promise<ServerCheck> | undefined;
   /** When the last reply came, or the first of the commands that wait was sent after it. */
@@ -159,12 +163,19 @@ export function createConnection(options: ConnectionOptions): Connection {
     lost = faultOf(error).error;
     for (const watcher of watchers) watcher.disconnected(lost);
   }
+  function onEnd(): void {
+    onClose();
+    if (options.own && !closed) revival = runtime.setTimer(REVIVE_AFTER, connect);
+  }
+  function connect(): void {
+    client.connect().catch(() => {}); // its error comes as an event
+  }
   // Without a listener ioredis writes errors to the console.
   client.on("error", onError);
   client.on("ready", onReady);
   client.on("close", onClose);
-  client.on("end", onClose);
-  if (client.status === "wait") client.connect().catch(() => {}); // its error comes as an event
+  client.on("end", onEnd);
+  if (client.status === "wait") connect();
 
   return {
     client,
@@ -189,7 +200,8 @@ export function createConnection(options: ConnectionOptions): Connection {
       watchers.clear();
       client.removeListener("ready", onReady);
       client.removeListener("close", onClose);
-      client.removeListener("end", onClose);
+      client.removeListener("end", onEnd);
+      revival?.();
       // Of our own client the listener stays: it may still say that it was ended.
       if (options.own) client.disconnect();
       else client.removeListener("error", onError);

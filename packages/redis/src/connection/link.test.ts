@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 
 import { COUNT, ECHO, eventually, failure, LIBRARIES, LONG_MS, open, turned } from "./lab.test-help.ts";
 
-const redis = useRedis();
+const redis = useRedis({ args: ["--enable-debug-command", "yes"] });
 
 /** Says OK to all that it is told, and that it is of another time. */
 async function startOld(): Promise<{ readonly url: string; close(): Promise<void> }> {
@@ -142,6 +142,35 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     await server.restart();
     await turned(link, true);
     expect(await link.run(COUNT, [key], [1])).toBe(1);
+  });
+
+  test("a client of its own that has given up is connected again", async () => {
+    const server = await startRedis();
+    onTestFinished(() => server.stop());
+    const { link } = open(library, { url: server.url, redis: { retryStrategy: () => null } });
+    await turned(link, true);
+    await server.restart();
+    await turned(link, false);
+    await turned(link, true);
+  });
+
+  test("a server that is still reading its data is left alone until it has", async () => {
+    const { link, key } = open(library, { url: redis.url, decisionTimeout: LONG_MS });
+    await turned(link, true);
+    await redis.cli("DEBUG", "POPULATE", 1_000, key);
+    await redis.cli("CONFIG", "SET", "key-load-delay", 500, "loading-process-events-interval-bytes", 1024);
+    const reading = redis.cli("DEBUG", "RELOAD");
+    await eventually(async () => {
+      const error = await link.run(COUNT, [key], [1]).then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      return /LOADING/.test(String(error));
+    });
+    await eventually(() => !link.up);
+    expect(await reading).toBe("OK");
+    await turned(link, true);
+    await redis.cli("FLUSHALL");
   });
 
   test("a command whose reply was lost is not sent again", async () => {
