@@ -53,7 +53,7 @@ export function startProcess(url: string, options: ProcessOptions = {}): Process
   });
   const context: Context = { link, runtime, scope, presence, agreement, outbox, leaseMs };
   const part = createPermitPart(context, options);
-  const { decideAll } = createDecisions({ link, presence, partOf: () => part });
+  const { decideAll } = createDecisions({ link, presence, runtime, partOf: () => part });
   return {
     shared: true,
     context,
