@@ -127,6 +127,7 @@ describe("Redis that loses its state", () => {
     const ask = permitAsk({ limit: 6 });
     const held = await Promise.all([0, 0, 1, 1].map(async (n) => (processes[n] as Process).decide(ask)));
     expect(held.every(({ granted }) => granted)).toBe(true);
+    await until(() => processes.every(({ context }) => context.presence.instances === 2));
     await server.cli("FLUSHALL");
     for (const { permit } of held)
       await until(async () => (await known(processes[0])).includes(permit as string));
