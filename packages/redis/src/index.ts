@@ -1,3 +1,4 @@
+export type { RedisCacheTierOptions } from "./cache/options.ts";
 export type { NodeAddress } from "./connection/client.ts";
 export type { RedisClient } from "./connection/redis-client.ts";
 export type { UnsafeOption } from "./connection/unsafe.ts";

@@ -7,6 +7,7 @@ import {
   systemRuntime,
 } from "@breakwater/core";
 
+import { readCacheTier, type RedisCacheTier, type RedisCacheTierOptions } from "./cache/options.ts";
 import type { NodeAddress, Target } from "./connection/client.ts";
 import type { RedisClient } from "./connection/redis-client.ts";
 import { UNSAFE_OPTIONS, type UnsafeOption } from "./connection/unsafe.ts";
@@ -47,6 +48,8 @@ export interface RedisStoreOptions {
   readonly maxInFlight?: number;
   /** Options of the given client that are accepted though they are dangerous, as the `ConfigError` names them. @default [] */
   readonly allowUnsafe?: readonly UnsafeOption[];
+  /** What `cache` keeps in this process, in front of Redis. @default 32 MiB, for 5 s */
+  readonly cache?: RedisCacheTierOptions;
   /** Time and chance, for tests. @default systemRuntime() */
   readonly runtime?: Runtime;
 }
@@ -60,6 +63,7 @@ export interface RedisStoreConfig {
   readonly instances: number;
   readonly maxInFlight: number;
   readonly allowed: readonly UnsafeOption[];
+  readonly cache: RedisCacheTier;
   readonly runtime: Runtime;
 }
 
@@ -79,6 +83,7 @@ export function readRedisOptions(given: string | RedisClient | RedisStoreOptions
     instances: reader.count("instances", 1),
     maxInFlight: reader.count("maxInFlight", 1024),
     allowed: readAllowed(reader),
+    cache: readCacheTier(reader),
     runtime: reader.raw<Runtime>("runtime") ?? systemRuntime(),
   };
   reader.done();

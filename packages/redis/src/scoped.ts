@@ -3,6 +3,7 @@ import type {
   BreakerAsk,
   BreakerStore,
   BudgetStore,
+  CacheStore,
   MaybePromise,
   PermitAsk,
   PermitReply,
@@ -14,6 +15,7 @@ import type {
 
 import { createBreakerPart } from "./breaker/part.ts";
 import { createBudgets } from "./budget/budgets.ts";
+import { createRedisCache } from "./cache/create-cache.ts";
 import type { RedisLink } from "./connection/create-link.ts";
 import { createOutbox } from "./decide/batches.ts";
 import { createDecisions } from "./decide/decisions.ts";
@@ -27,12 +29,12 @@ import { createPresence } from "./presence/create-presence.ts";
 import type { Presence } from "./presence/presence.ts";
 import { createRatePart } from "./rate-limit/part.ts";
 
-/** All that policies ask of a store, but for the answers of `cache`. */
-export type Guards = RateLimitStore & PermitStore & BreakerStore & BudgetStore;
+/** All that policies ask of a store. */
+export type Stores = RateLimitStore & PermitStore & BreakerStore & BudgetStore & CacheStore;
 
 /** The state of one scope: what is decided together lives together. */
 export interface Scoped {
-  readonly guards: Guards;
+  readonly stores: Stores;
   readonly presence: Presence;
   close(): Promise<void>;
 }
@@ -65,7 +67,15 @@ export function createScoped(link: RedisLink, name: string, config: RedisStoreCo
     return decided instanceof Promise ? decided.then(([reply]) => reply) : decided[0];
   }
 
-  const guards = {
+  const { close: closeAnswers, ...answers } = createRedisCache({
+    link,
+    scope,
+    instance: presence.instance,
+    leaseMs,
+    ...config.cache,
+  });
+  const stores = {
+    ...answers,
     shared: true,
     decide,
     decideAll,
@@ -81,10 +91,11 @@ export function createScoped(link: RedisLink, name: string, config: RedisStoreCo
     budget: createBudgets(context),
   };
   return {
-    guards: guards as Guards,
+    stores: stores as Stores,
     presence,
     async close() {
       await outbox.close();
+      closeAnswers();
       breakers.close();
       permits.close();
       await presence.close();

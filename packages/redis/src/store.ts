@@ -1,11 +1,9 @@
-import type { CacheStore } from "@breakwater/core";
-
 import type { RedisLink } from "./connection/create-link.ts";
 import { openLink } from "./connection/open-link.ts";
 import type { RedisClient } from "./connection/redis-client.ts";
 import { createScope } from "./keys.ts";
 import { readRedisOptions, type RedisStoreConfig, type RedisStoreOptions } from "./options.ts";
-import { createScoped, type Guards, type Scoped } from "./scoped.ts";
+import { createScoped, type Scoped, type Stores } from "./scoped.ts";
 
 /** How a store stands with its Redis. */
 export interface RedisStoreStatus {
@@ -25,17 +23,16 @@ export interface RedisStoreStatus {
  * Limits, permits, circuits, retry budgets and answers in Redis, for all processes that use the same server and scope.
  * One object, so that adjacent guards on it are decided together, in one round trip.
  */
-export type RedisStore = Guards &
-  CacheStore & {
-    /** The same connection for another account: nothing of one scope counts in another. The same object each time. */
-    scope(name: string): RedisStore;
-    status(): RedisStoreStatus;
-    /**
-     * Tells Redis what is left to be told and ends connections that are the store's own, all scopes together. Drain
-     * clients first: calls that end later cannot give anything back.
-     */
-    close(): Promise<void>;
-  };
+export type RedisStore = Stores & {
+  /** The same connection for another account: nothing of one scope counts in another. The same object each time. */
+  scope(name: string): RedisStore;
+  status(): RedisStoreStatus;
+  /**
+   * Tells Redis what is left to be told and ends connections that are the store's own, all scopes together. Drain
+   * clients first: calls that end later cannot give anything back.
+   */
+  close(): Promise<void>;
+};
 
 /**
  * A store in Redis. Give it to policies as `store`; they need a `name` then. It connects at once and in the background:
@@ -80,7 +77,7 @@ export function createStores(link: RedisLink, config: RedisStoreConfig): { of(na
     const own = name === config.scope ? link : link.of(createScope(name));
     const scoped = createScoped(own, name, config);
     const store = {
-      ...scoped.guards,
+      ...scoped.stores,
       scope: of,
       status(): RedisStoreStatus {
         const { instances, learning } = scoped.presence;

@@ -2,23 +2,25 @@ import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import {
   adaptive,
   bulkhead,
+  cache,
   circuitBreaker,
   createClient,
   createPipeline,
   rateLimit,
   type RefusedError,
+  retry,
   upstream,
 } from "@breakwater/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 
-import { redisStore } from "../src/index.ts";
+import { type RedisStore, redisStore } from "../src/index.ts";
 
 const redis = useRedis();
 let scopes = 0;
 
 /** A store of its own scope, connected. */
-async function connected() {
-  const store = redisStore({ url: redis.url, scope: `together-${process.pid}-${scopes++}` });
+async function connected(scope = `scope-${scopes++}`) {
+  const store = redisStore({ url: redis.url, scope });
   onTestFinished(() => store.close());
   while (!store.status().up) await new Promise(setImmediate);
   return store;
@@ -152,5 +154,36 @@ describe("scopes", () => {
     expect((await here.outcome(() => 0)).status).toBe("answered");
     expect((await there.outcome(() => 0)).status).toBe("answered");
     expect((await here.outcome(() => 0)).status).toBe("refused");
+  });
+});
+
+describe("one store", () => {
+  it("keeps answers as well, for all processes", async () => {
+    const [one, other] = [await connected("answers"), await connected("answers")];
+    let asked = 0;
+    const make = (store: RedisStore) =>
+      createClient(
+        upstream(async (question: string) => `${question} ${++asked}`),
+        cache({ name: "answers", store, ttl: "1m", key: (question) => question, shared: true }),
+      );
+    expect(await make(one)("why?")).toBe("why? 1");
+    expect(await make(other)("why?")).toBe("why? 1");
+  });
+
+  it("holds retry budgets as well", async () => {
+    const [one, other] = [await connected("budgets"), await connected("budgets")];
+    const make = (store: RedisStore) =>
+      createClient(
+        {
+          upstream: upstream(() => Promise.reject(Object.assign(new Error("busy"), { status: 503 }))),
+          budget: { name: "upstream", store, perSecond: 1, ratio: 0 },
+        },
+        retry({ attempts: 50, baseDelay: 0 }),
+      );
+    const attempts = await Promise.all(
+      [one, other].map(async (store) => (await make(store).outcome("anything")).meta.attempts),
+    );
+    // Two first attempts, and the retries of one budget: what it held, and what a slow machine lets flow in.
+    expect(attempts.reduce((sum, count) => sum + count, 0)).toBeLessThan(20);
   });
 });

@@ -52,7 +52,7 @@ interface Policy {
 }
 
 export function createAgreement({ up, declare, idOf }: AgreementOptions): OwnedAgreement {
-  const byTerms = new Map<Terms<never>, Map<string, Policy>>();
+  const byTerms = new Map<object, Map<string, Policy>>();
   const byId = new Map<string, Policy>();
 
   function policyOf<C>(terms: Terms<C>, name: string): Policy | undefined {
