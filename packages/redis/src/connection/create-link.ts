@@ -69,12 +69,13 @@ export function createLink(connection: Connection, scope: Scope): RedisLink {
       const error = reason();
       if (error !== undefined) return Promise.reject(error);
       const call = binary ? "callBuffer" : "call";
-      const given = args.map(asArgument);
+      const told = [script.sha, keys.length, ...keys, ...args] as Told;
+      if (args.some(isBytes)) for (let i = 2; i < told.length; i++) told[i] = asArgument(told[i] as Given);
       return connection.send(
         (open) =>
-          client[call]("EVALSHA", script.sha, keys.length, ...keys, ...given).then(undefined, (thrown) => {
+          client[call]("EVALSHA", ...told).then(undefined, (thrown) => {
             if (!isUnknownScript(thrown) || !open()) throw thrown;
-            return client[call]("EVAL", script.lua, keys.length, ...keys, ...given);
+            return client[call]("EVAL", script.lua, ...told.slice(1));
           }),
         ms,
         health,
@@ -99,8 +100,15 @@ export function createLink(connection: Connection, scope: Scope): RedisLink {
   return link;
 }
 
+type Given = string | number | Uint8Array;
+type Told = (string | number | Buffer)[];
+
+function isBytes(given: Given): given is Uint8Array {
+  return typeof given === "object";
+}
+
 /** The same bytes: ioredis knows buffers alone, and would write any other array as text. */
-function asArgument(given: string | number | Uint8Array): string | number | Buffer {
-  if (typeof given !== "object") return given;
+function asArgument(given: Given): string | number | Buffer {
+  if (!isBytes(given)) return given;
   return Buffer.from(given.buffer, given.byteOffset, given.byteLength);
 }
