@@ -28,7 +28,7 @@ async function connected(scope = `scope-${scopes++}`) {
 
 /** How often scripts were run on the server so far. */
 async function scriptsRun(): Promise<number> {
-  const stats = await redis.cli("INFO", "commandstats");
+  const stats = String(await redis.cli("INFO", "commandstats"));
   return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
 }
 
