@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { type Proxy, startProxy } from "./proxy.ts";
+import { startRedis } from "./redis.ts";
 import { until } from "./until.ts";
 import { useRedis } from "./vitest.ts";
 
@@ -97,4 +98,19 @@ test("refuses, and comes back on the same port", async () => {
   const other = await dial();
   proxy.resetAll();
   await until(() => other.ending() === "ECONNRESET" && proxy.connections === 0, 10_000);
+});
+
+test("leads to another server from now on", async () => {
+  const other = await startRedis();
+  try {
+    await other.cli("SET", "who", "other");
+    const before = await dial();
+    proxy.redirect(other.port);
+    await until(() => before.ending() === "ECONNRESET", 10_000);
+    const after = await dial();
+    after.socket.write("GET who\r\n");
+    await heard(after, "$5\r\nother\r\n");
+  } finally {
+    await other.stop();
+  }
 });

@@ -20,6 +20,8 @@ export interface Proxy {
   cutNextReply(bytes: number): void;
   /** Resets every connection. */
   resetAll(): void;
+  /** Leads to another server, as a name does after a failover; the connections that exist are reset. */
+  redirect(to: number): void;
   /** Nobody listens any more; the connections that exist are reset. */
   refuse(on: boolean): Promise<void>;
   close(): Promise<void>;
@@ -34,6 +36,7 @@ interface Pair {
 /** @param to port of 127.0.0.1 */
 export async function startProxy(to: number): Promise<Proxy> {
   const pairs = new Set<Pair>();
+  let target = to;
   let latencyMs = 0;
   let dropping = false;
   let stalled = false;
@@ -44,6 +47,9 @@ export async function startProxy(to: number): Promise<Proxy> {
     pairs.delete(pair);
     pair.client.resetAndDestroy();
     pair.server.resetAndDestroy();
+  };
+  const resetAll = (): void => {
+    for (const pair of pairs) end(pair);
   };
   const still = (pair: Pair): void => {
     for (const socket of [pair.client, pair.server]) {
@@ -67,7 +73,7 @@ export async function startProxy(to: number): Promise<Proxy> {
   }
 
   function accept(client: Socket): void {
-    const pair: Pair = { client, server: connect(to, "127.0.0.1"), lostReplies: false };
+    const pair: Pair = { client, server: connect(target, "127.0.0.1"), lostReplies: false };
     pairs.add(pair);
     client.setNoDelay(true);
     pair.server.setNoDelay(true);
@@ -95,7 +101,7 @@ export async function startProxy(to: number): Promise<Proxy> {
     if (!old) return;
     const closed = once(old, "close");
     old.close();
-    for (const pair of pairs) end(pair);
+    resetAll();
     await closed;
   }
 
@@ -116,8 +122,10 @@ export async function startProxy(to: number): Promise<Proxy> {
       for (const pair of pairs) still(pair);
     },
     cutNextReply: (bytes) => void (cut = bytes),
-    resetAll() {
-      for (const pair of pairs) end(pair);
+    resetAll,
+    redirect(other) {
+      target = other;
+      resetAll();
     },
     async refuse(on) {
       if (on) await refuse();
