@@ -50,7 +50,7 @@ export async function startProcess(url: string, options: ProcessOptions = {}): P
   });
   const context: Context = { link, runtime, scope, presence, agreement, outbox, leaseMs };
   const part = createRatePart(context);
-  const { decideAll } = createDecisions({ link, presence, partOf: () => part });
+  const { decideAll } = createDecisions({ link, runtime, presence, partOf: () => part });
   await connected(link);
   return {
     shared: true,

@@ -53,7 +53,7 @@ export function createLocalLimits(processes: () => number): LocalLimits {
   }
 
   function spentOf(ask: RateLimitAsk, share: RateLimitAsk, held: RateLimitStore): Spent {
-    const id = `${ask.name}\n${ask.key}`;
+    const id = idOf(ask);
     let one = spent.get(id);
     if (one === undefined) {
       const { requests, tokens } = share.limits;
@@ -87,7 +87,7 @@ export function createLocalLimits(processes: () => number): LocalLimits {
     settle(ask, reply, adjustment) {
       if (store === undefined || reply.at < since) return false;
       void store.settle(ask, reply, adjustment);
-      const one = spent.get(`${ask.name}\n${ask.key}`);
+      const one = spent.get(idOf(ask));
       if (one !== undefined) add(one, adjustment);
       return true;
     },
@@ -110,3 +110,8 @@ export function createLocalLimits(processes: () => number): LocalLimits {
 }
 
 const NOTHING: readonly Spent[] = [];
+
+/** No two pairs of a name and a key read the same. */
+function idOf({ name, key }: RateLimitAsk): string {
+  return `${name.length}:${name}${key}`;
+}
