@@ -42,7 +42,11 @@ export interface Circuit {
   tick(now: number): void;
   /** By the clock of the asks. */
   now(): number;
-  /** Redis says how it is. @returns whether that is another epoch than before, so that what was counted is of the past */
+  /**
+   * Redis says how it is. An epoch that goes back is none: Redis has lost the circuit, and is told.
+   *
+   * @returns whether that is another epoch than before, so that what was counted is of the past
+   */
   hear(shared: Shared): boolean;
   /** Redis said that all probes are out, for so long. */
   probing(waitMs: number): void;
@@ -68,9 +72,12 @@ export interface CircuitOptions {
   readonly config: BreakerConfig;
   readonly runtime: Runtime;
   readonly clock: ServerClock;
+  /** Redis knows less of it than this process. */
+  readonly lost: (circuit: Circuit) => void;
 }
 
-export function createCircuit({ name, key, keys, config, runtime, clock }: CircuitOptions): Circuit {
+export function createCircuit(options: CircuitOptions): Circuit {
+  const { name, key, keys, config, runtime, clock, lost } = options;
   const own = createBreakerState(config);
   let shared: Shared | undefined;
   let heardAt = -Infinity;
@@ -133,6 +140,10 @@ export function createCircuit({ name, key, keys, config, runtime, clock }: Circu
     },
     now,
     hear(next) {
+      if (shared !== undefined && next.epoch < shared.epoch) {
+        lost(circuit);
+        return false;
+      }
       const changed =
         shared === undefined
           ? next.epoch !== 0

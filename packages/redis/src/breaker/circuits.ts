@@ -29,11 +29,12 @@ export interface CircuitsOptions {
   readonly scope: Scope;
   readonly runtime: Runtime;
   readonly clock: ServerClock;
+  readonly lost: (circuit: Circuit) => void;
   /** @default 10_000 */
   readonly most?: number;
 }
 
-export function createCircuits({ scope, runtime, clock, most = MOST }: CircuitsOptions): Circuits {
+export function createCircuits({ scope, runtime, clock, lost, most = MOST }: CircuitsOptions): Circuits {
   const names = new Map<string, Named>();
   const byStateKey = new Map<string, Circuit>();
   let turn = 0;
@@ -44,7 +45,7 @@ export function createCircuits({ scope, runtime, clock, most = MOST }: CircuitsO
       scope.key("breaker-probes", name, key),
       scope.key("breaker-votes", name, key),
     ] as const;
-    const circuit = createCircuit({ name, key, keys, config, runtime, clock });
+    const circuit = createCircuit({ name, key, keys, config, runtime, clock, lost });
     byStateKey.set(keys[0], circuit);
     return circuit;
   }

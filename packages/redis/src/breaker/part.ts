@@ -40,8 +40,9 @@ const AT_A_BEAT = 64;
 export function createBreakerPart(context: Context): BreakerPart {
   const { link, runtime, scope, presence, agreement } = context;
   const clock = createServerClock(runtime);
-  const circuits = createCircuits({ scope, runtime, clock });
   const telling = createTelling(context, clock);
+  const lost = (circuit: Circuit): void => void telling.look(circuit, true);
+  const circuits = createCircuits({ scope, runtime, clock, lost });
   let ids = 0;
   let endHints: (() => void) | undefined;
 

@@ -42,7 +42,7 @@ export function createTelling(
   clock: ServerClock,
 ): Telling {
   const channel = scope.channel("breaker");
-  const looking = new Set<Circuit>();
+  const looks = { asking: new Set<Circuit>(), reminding: new Set<Circuit>() };
   const recovering = new Set<Circuit>();
 
   async function tell(
@@ -114,6 +114,7 @@ export function createTelling(
       await tell(circuit, "breaker-force", [codeOf(status)], true, lifeMs);
     },
     async look(circuit, again = false) {
+      const looking = again ? looks.reminding : looks.asking;
       if (looking.has(circuit)) return;
       looking.add(circuit);
       const { shared } = circuit;
