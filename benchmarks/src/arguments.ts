@@ -9,7 +9,9 @@ export interface Options {
   readonly write: boolean;
   /** Where to put everything that was measured, as JSON. */
   readonly report: string | undefined;
-  /** Only cases whose name contains one of these. */
+  /** Only what goes over Redis. */
+  readonly redis: boolean;
+  /** Only cases whose name contains one of these, and nothing over Redis. */
   readonly cases: readonly string[];
 }
 
@@ -17,6 +19,7 @@ export const USAGE = `npm run bench -- [options]
 
   --quick         a look in half a minute instead of a measurement
   --case NAME     only cases whose name contains NAME; may be given more than once
+  --redis         only what goes over Redis
   --report FILE   everything that was measured, as JSON; each line of Node adds its part
   --write         the pages in benchmarks/results/
   --help
@@ -31,6 +34,7 @@ export function readArguments(args: readonly string[]): Options | undefined {
       quick: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
       report: { type: "string" },
+      redis: { type: "boolean", default: false },
       case: { type: "string", multiple: true, default: [] },
       help: { type: "boolean", default: false },
     },
@@ -40,8 +44,11 @@ export function readArguments(args: readonly string[]): Options | undefined {
   if (unknown.length > 0) throw new Error(`No case is named like ${unknown.join(", ")}.`);
   if (values.write && (values.quick || values.case.length > 0))
     throw new Error("--write takes a whole measurement: leave out --quick and --case.");
-  return { quick: values.quick, write: values.write, report: values.report, cases: values.case };
+  if (values.redis && values.case.length > 0)
+    throw new Error("--redis and --case leave nothing to be measured: leave one of them out.");
+  const { quick, write, report, redis, case: cases } = values;
+  return { quick, write, report, redis, cases };
 }
 
-export const chosenCases = ({ cases }: Options): typeof CASES =>
-  CASES.filter(({ name }) => cases.length === 0 || cases.some((part) => name.includes(part)));
+export const chosenCases = ({ cases, redis }: Options): typeof CASES =>
+  redis ? [] : CASES.filter(({ name }) => cases.length === 0 || cases.some((part) => name.includes(part)));

@@ -27,6 +27,9 @@ export function describeMachine(): Machine {
       breakwater: versionOf("@breakwater/core"),
       cockatiel: versionOf("cockatiel"),
       opossum: versionOf("opossum"),
+      ioredis: versionOf("ioredis"),
+      "rate-limiter-flexible": versionOf("rate-limiter-flexible"),
+      bottleneck: versionOf("bottleneck"),
     },
   };
 }

@@ -2,6 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 
 import { judge } from "./aims.ts";
 import type { Results } from "./page.ts";
+import { judgeRedis } from "./redis/aims.ts";
+import type { RedisResults } from "./redis/measure.ts";
 
 const FORMAT = 1;
 
@@ -12,9 +14,16 @@ interface Report {
 }
 
 /** Puts these results into the report, beside those that another line of Node has put there. */
-export function writeReport(file: string, results: Results): void {
+export function writeReport(file: string, results: Results, redis?: RedisResults): void {
   const line = String(Number.parseInt(results.machine.node, 10));
-  const lines = { ...linesOf(file), [line]: { ...results, aims: judge(results.cases) } };
+  const lines = {
+    ...linesOf(file),
+    [line]: {
+      ...results,
+      aims: judge(results.cases),
+      ...(redis !== undefined && { redis: { ...redis, aims: judgeRedis(redis.near) } }),
+    },
+  };
   const report: Report = { format: FORMAT, lines };
   writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
 }
