@@ -1,5 +1,5 @@
 import { useRedis } from "@breakwater-internal/redis-server/vitest";
-import { createPipeline, rateLimit } from "@breakwater/core";
+import { createPipeline, type Pipeline, rateLimit } from "@breakwater/core";
 import { describe, expect, it } from "vitest";
 
 import { connected, holder, newScope, until } from "./outage.test-help.ts";
@@ -66,4 +66,19 @@ describe("when Redis comes back with nothing in it", () => {
     await until(() => second.hold());
     await second.end();
   });
+});
+
+it("a Redis that was flushed while everybody was connected is noticed at the next heartbeat", async () => {
+  const scope = newScope();
+  const stores = [await connected(redis.url, scope), await connected(redis.url, scope)];
+  const guarded = stores.map((store) =>
+    createPipeline(rateLimit({ name: "account", store, limits: { requests: { limit: 10, per: "1h" } } })),
+  );
+  const [first, second] = guarded as [Pipeline, Pipeline];
+  for (let i = 0; i < 10; i++) expect((await first.outcome(() => 0)).status).toBe("answered");
+  expect((await second.outcome(() => 0)).status).toBe("refused");
+  await redis.cli("FLUSHALL");
+  await until(() => stores.every((store) => store.status().learning));
+  expect((await second.outcome(() => 0)).status).toBe("refused");
+  expect((await first.outcome(() => 0)).status).toBe("refused");
 });
