@@ -5,6 +5,7 @@ import {
   type RateLimitAsk,
   type RateLimitReply,
   type RateLimitStore,
+  type RateRules,
 } from "@breakwater/core";
 
 import { createShares } from "./share.ts";
@@ -18,6 +19,8 @@ export interface Spent {
 
 /** Limits while Redis is away: this process's share of them. */
 export interface LocalLimits {
+  /** The share of these limits. */
+  share(limits: RateRules): RateRules;
   decide(ask: RateLimitAsk): RateLimitReply;
   undo(ask: RateLimitAsk, reply: RateLimitReply): void;
   /** @returns whether it was granted since Redis went away; else it is not known here any more */
@@ -40,9 +43,7 @@ export function createLocalLimits(processes: () => number): LocalLimits {
   let store: RateLimitStore | undefined;
   let since = 0;
 
-  function shared(ask: RateLimitAsk): RateLimitAsk {
-    return { ...ask, limits: shareOf(ask.limits, processes()) };
-  }
+  const share = (limits: RateRules): RateRules => shareOf(limits, processes());
 
   function open(now: number): RateLimitStore {
     if (store === undefined) {
@@ -52,13 +53,14 @@ export function createLocalLimits(processes: () => number): LocalLimits {
     return store;
   }
 
-  function spentOf(ask: RateLimitAsk, share: RateLimitAsk, held: RateLimitStore): Spent {
+  function spentOf(ask: RateLimitAsk, held: RateLimitStore): Spent {
     const id = idOf(ask);
     let one = spent.get(id);
     if (one === undefined) {
-      const { requests, tokens } = share.limits;
+      const limits = share(ask.limits);
       // A new bucket is full, and gives all that it holds to who asks for as much.
-      void held.decide({ ...share, cost: { requests: requests?.burst ?? 0, tokens: tokens?.burst ?? 0 } });
+      const all = { requests: limits.requests?.burst ?? 0, tokens: limits.tokens?.burst ?? 0 };
+      void held.decide({ ...ask, limits, cost: all });
       if (spent.size >= MOST_KEYS) for (const oldest of spent.keys()) if (spent.delete(oldest)) break;
       one = { ask, requests: 0, tokens: 0 };
     } else spent.delete(id);
@@ -72,11 +74,11 @@ export function createLocalLimits(processes: () => number): LocalLimits {
   }
 
   const local: LocalLimits = {
+    share,
     decide(ask) {
       const held = open(ask.now);
-      const share = shared(ask);
-      const one = spentOf(ask, share, held);
-      const reply = held.decide(share) as RateLimitReply; // in memory, at once
+      const one = spentOf(ask, held);
+      const reply = held.decide({ ...ask, limits: share(ask.limits) }) as RateLimitReply; // in memory, at once
       if (reply.admitted) add(one, ask.cost);
       return reply;
     },
@@ -95,7 +97,7 @@ export function createLocalLimits(processes: () => number): LocalLimits {
       const owed = { requests: Math.max(0, requests), tokens: Math.max(0, tokens) };
       if (owed.requests === 0 && owed.tokens === 0) return;
       const held = open(now);
-      add(spentOf(ask, shared({ ...ask, now }), held), owed);
+      add(spentOf({ ...ask, now }, held), owed);
       void held.settle(ask, { admitted: true, retryAfterMs: 0, at: now }, { ...owed, now });
     },
     end() {

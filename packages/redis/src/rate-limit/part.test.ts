@@ -21,6 +21,7 @@ async function joinRemote(options: ProcessOptions = {}) {
   const { link } = process.context;
   return {
     process,
+    proxy,
     async cut(): Promise<void> {
       await proxy.refuse(true);
       await vi.waitUntil(() => !link.up, { timeout: 20_000 });
@@ -65,6 +66,15 @@ describe("limits that processes share", () => {
     expect(await other.decide(ask(4_000))).toMatchObject({ admitted: true });
     expect(await left(one)).toEqual([98, 2_000]);
     expect(await left(stranger)).toEqual([100, 10_000]);
+  });
+
+  test("let exactly as many pass as there are, whoever asks", async () => {
+    const first = await join();
+    const others = await Promise.all([1, 2, 3].map(() => join({ scope: first.context.scope.name })));
+    const replies = await Promise.all(
+      [first, ...others].flatMap((process) => Array.from({ length: 60 }, async () => process.decide(ask(0)))),
+    );
+    expect(replies.filter(({ admitted }) => admitted)).toHaveLength(100);
   });
 
   test("are settled with what a call came to", async () => {
@@ -146,6 +156,18 @@ describe("while Redis is away", () => {
     const refused = await witness.decide(ask(0));
     expect(refused.requests).toMatchObject({ remaining: 0 });
     expect(refused.retryAfterMs).toBeLessThanOrEqual(36_000);
+  });
+
+  test("a reply that was lost leaves its call to this process, and what was charged for it stays charged", async () => {
+    const { process, proxy } = await joinRemote();
+    const witness = await join({ scope: process.context.scope.name });
+    await process.decide(ask(1));
+    proxy.dropReplies(true);
+    expect(await process.decide(ask(1))).toMatchObject({ source: "local" });
+    await vi.waitUntil(async () => (await left(witness))[0] === 98, { timeout: 20_000 });
+    proxy.dropReplies(false);
+    await vi.waitUntil(() => process.context.link.up, { timeout: 20_000 });
+    expect(await left(process)).toEqual([98, 9_998]);
   });
 
   test("a call that Redis had admitted gives nothing back, and what it used on top is charged afterwards", async () => {

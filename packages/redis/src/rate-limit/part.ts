@@ -30,9 +30,9 @@ type Amount = keyof RateAmounts;
  *
  * While Redis is away each process goes by its share (`shareOf`), and begins with nothing. When it is back, what was
  * spent meanwhile is charged there: a process's share of the burst at most, for the rest has flowed back since, and never
- * more than there is, so that nobody waits for an outage that is over. What holds then: while all processes are without
- * Redis, the limit among them; while only some are, at most twice the limit, and until each of them has been charged at
- * most one burst more.
+ * more than there is, so that nobody waits for an outage that is over. What holds then, as far as the number of processes
+ * is known: while all of them are without Redis, the limit among them; while only some are, twice the limit at most, and
+ * until each of these has been charged, one burst more at most.
  */
 export function createRatePart(context: Context): RatePart {
   const { link, scope, presence, agreement, outbox } = context;
@@ -157,7 +157,7 @@ export function createRatePart(context: Context): RatePart {
     local(ask) {
       const agreed = asAgreed(ask);
       const reply = local.decide(agreed);
-      known.note(ask.name, ask.key, agreed.limits, reply, ask.now);
+      known.note(ask.name, ask.key, local.share(agreed.limits), reply, ask.now);
       return reply;
     },
     undo: local.undo,
