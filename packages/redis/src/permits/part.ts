@@ -23,6 +23,8 @@ export interface PermitPartOptions {
 
 /** Permits in one operation: a script is short, since everybody else waits for it. */
 const AT_ONCE = 200;
+/** The part of a lease after which a permit that was asked for is not taken any more: it may be somebody else's. */
+const TRUSTED = 2 / 3;
 /** Lost permits that are remembered for one name and key; one that is not lapses after a lease. */
 const LOST = 200;
 
@@ -48,12 +50,14 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
     if (known !== undefined) known.limit = limit;
     const shape: PermitShape = known?.waiting === undefined ? "p" : "pw";
     let permit: string | undefined;
+    let sentAt = 0;
 
     return {
       shape,
       ...(presence.learning && { known: knownFrom({ ...local(ask, limit), ...news }) }),
       write(keys, args) {
         permit = nextPermit();
+        sentAt = runtime.now();
         const [own, line] = spots.keysOf(name, key);
         keys.push(own, line);
         args.push(permit, limit);
@@ -62,6 +66,10 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
       read(values, at, taken) {
         const said = values[at] as number;
         const kept = shape === "pw" && values[at + 1] === 1;
+        if (said >= 0 && taken && runtime.now() - sentAt > leaseMs * TRUSTED) {
+          missed(name, key, limit, permit as string);
+          return { granted: false, active: said - 1, ...news };
+        }
         if (said >= 0 && taken) {
           const spot = spots.at(name, key);
           spot.limit = limit;
@@ -81,11 +89,7 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
       },
       idle: () => ({ granted: true, active: known?.held.size ?? 0, ...news }),
       lost() {
-        if (permit === undefined) return;
-        const spot = spots.at(name, key);
-        spot.limit = limit;
-        lose(spot, permit);
-        giveBack(spot, permit).catch(() => {}); // its heartbeat says it once more
+        if (permit !== undefined) missed(name, key, limit, permit);
       },
     };
   }
@@ -103,6 +107,15 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
     const permit = nextPermit();
     spot.held.set(permit, false);
     return { granted: true, active: active + 1, permit, source: "local" };
+  }
+
+  /** Granted perhaps, and not held: by nobody's knowledge, or because this process stood still while the lease ran out. */
+  function missed(name: string, key: string, limit: number, permit: string): void {
+    const spot = spots.at(name, key);
+    spot.limit = limit;
+    lose(spot, permit);
+    giveBack(spot, permit).catch(() => {}); // the heartbeat says it once more
+    queues.refused(spot, false);
   }
 
   /** A release whose fate is not known is said again with every heartbeat, for a lease. */
