@@ -59,6 +59,9 @@ const SILENCE = 1_000;
 /** A client of ours that has ended, as one without sentinels does, is connected again after so long, in ms. */
 const REVIVE_AFTER = 500;
 
+/** Hints are for people. */
+const MOST_HINTS = 16;
+
 /** A server is looked at in the background: it may take this many times as long as a decision. */
 const PATIENCE = 4;
 
@@ -112,6 +115,9 @@ export function createConnection(options: ConnectionOptions): Connection {
           heardAt = runtime.now();
           cancel();
           const { error, sick } = faultOf(thrown);
+          // Redis is well, and decides all the same without being of use: somebody should see that.
+          if (!sick && heard !== undefined && hints.size < MOST_HINTS)
+            hints.add(`a command failed: ${error.message}`);
           fail(error, sick);
         },
       );

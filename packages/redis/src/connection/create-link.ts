@@ -7,7 +7,6 @@ import { type Link, LinkError } from "./link.ts";
 export interface RedisLink extends Link {
   /** What is poor about the client or the server, for people; more may come once the server is met. */
   readonly hints: readonly string[];
-  /** Why it is not up; `undefined` while it is. */
   readonly reason: LinkError | undefined;
   /** The link for another scope. On a cluster that may live on another node, which is up or down by itself. */
   of(scope: Scope): RedisLink;

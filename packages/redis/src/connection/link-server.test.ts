@@ -115,9 +115,14 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     const { link, key } = open(library, { url: server.url, redis: { username: "limits", password: "x" } });
     await turned(link, true);
     expect(await link.run(COUNT, [key], [1], LONG_MS)).toBe(1);
-    const foreign = failure(link.command("SET", ["foreign", "1"], { timeoutMs: LONG_MS }));
-    expect(await foreign).toMatchObject({ unknown: false, message: expect.stringContaining("NOPERM") });
     expect(link.hints).toEqual([]);
+    const foreign = (): Promise<unknown> =>
+      failure(link.command("SET", ["foreign", "1"], { timeoutMs: LONG_MS }));
+    for (let i = 0; i < 2; i++) {
+      expect(await foreign()).toMatchObject({ unknown: false, message: expect.stringContaining("NOPERM") });
+    }
+    expect(link.up).toBe(true);
+    expect(link.hints).toEqual([expect.stringMatching(/^a command failed: Redis says: NOPERM/)]);
   });
 
   test("an older server is not used, and it is said which it is", async () => {

@@ -23,6 +23,8 @@ export interface Link {
   readonly runtime: Runtime;
   /** Whether asking makes sense at this moment: connected, and not given up for the moment after failures. */
   readonly up: boolean;
+  /** Why it does not; `undefined` while it does. */
+  readonly reason?: LinkError | undefined;
   /**
    * Runs a script where `keys` live; one that the server has forgotten is sent again with its text.
    *

@@ -43,7 +43,7 @@ export function createDecisions({ link, runtime, presence, partOf }: DecisionsOp
     if (ready === undefined) return begin(asks);
     return ready.then(
       () => begin(asks),
-      () => apart(asks),
+      (error: unknown) => apart(asks, error),
     );
   }
 
@@ -53,7 +53,7 @@ export function createDecisions({ link, runtime, presence, partOf }: DecisionsOp
     if (!begun.some(isPromise)) return proceed(asks, begun as Pending<unknown>[]);
     return Promise.all(begun).then(
       (pendings) => proceed(asks, pendings),
-      () => apart(asks),
+      (error: unknown) => apart(asks, error),
     );
   }
 
@@ -87,12 +87,12 @@ export function createDecisions({ link, runtime, presence, partOf }: DecisionsOp
     let values: readonly unknown[];
     try {
       values = (await link.run(script, keys, args)) as readonly unknown[];
-    } catch {
+    } catch (error) {
       for (const one of group) {
         if (one.pending.known === undefined) one.pending.lost();
         else takeBack(one);
       }
-      return apart(asks);
+      return apart(asks, error);
     }
     const taken = values[0] === 1;
     let next = 0;
@@ -105,11 +105,12 @@ export function createDecisions({ link, runtime, presence, partOf }: DecisionsOp
   }
 
   /** Without Redis. All or nothing here as well. */
-  function apart(asks: readonly StoreAskOfAKind[]): readonly unknown[] {
+  function apart(asks: readonly StoreAskOfAKind[], cause: unknown = link.reason): readonly unknown[] {
     const closed = asks.find(({ outage }) => outage === "closed");
     if (closed !== undefined) {
       throw new StoreError(
         `${closed.name}: Redis cannot decide at the moment, and this policy's outage is "closed".`,
+        { cause },
       );
     }
     const replies: unknown[] = [];
