@@ -54,7 +54,7 @@ export async function joinFleet(url: string, options: MemberOptions = {}): Promi
       });
     });
   }
-  const decisions = createDecisions({ link, presence, partOf: () => part });
+  const decisions = createDecisions({ link, runtime: real, presence, partOf: () => part });
   return {
     shared: true,
     context,

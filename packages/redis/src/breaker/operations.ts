@@ -30,9 +30,9 @@ r = { t, now, s, e, u, o, c }`;
 const KEPT = `
 redis.call('PEXPIRE', state, ARGV[i + 1])`;
 
-// A hint, for whoever does not ask at the moment. Nothing depends on its arrival.
+// A hint, for whoever does not ask at the moment. Nothing depends on its arrival, nor on the right to publish.
 const TELL = `
-redis.call('PUBLISH', ARGV[i + 2], state .. ' ' .. string.format('%.0f', e))`;
+redis.pcall('PUBLISH', ARGV[i + 2], state .. ' ' .. string.format('%.0f', e))`;
 
 // By the server's clock, so that a server that has lost an epoch does not give the number away again.
 const NEXT = `

@@ -1,10 +1,17 @@
 // Several members of a fleet in one process, each with connections and a presence of its own.
 import { startProxy, startRedis } from "@breakwater-internal/redis-server";
 import { useRedis } from "@breakwater-internal/redis-server/vitest";
-import { type BreakwaterEvent, circuitBreaker, createPipeline, isPromise } from "@breakwater/core";
+import {
+  type BreakerAsk,
+  type BreakwaterEvent,
+  circuitBreaker,
+  createPipeline,
+  isPromise,
+} from "@breakwater/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 
 import { joinFleet, type Member, type MemberOptions, newScope } from "./fleet.test-help.ts";
+import { ADMITTED } from "./fragment.ts";
 import { type Talk, talkTo, usual } from "./talk.test-help.ts";
 
 const redis = useRedis();
@@ -71,6 +78,52 @@ describe("a shared circuit", () => {
     const ms = await third.refusedFor();
     expect(ms).toBeGreaterThan(50_000);
     expect(ms).toBeLessThanOrEqual(60_000);
+  });
+
+  it("is open for a tenth more or less, so that regions do not try in step, and never for longer than the most", async () => {
+    for (const [random, openForMs, least, most] of [
+      [0, 10_000, 8_000, 9_000],
+      [0.999, 10_000, 10_000, 11_000],
+      [0.999, 60_000, 50_000, 60_000],
+    ] as const) {
+      const talk = talkTo(await join({ random: () => random }), { openForMs, maxOpenForMs: 60_000 });
+      await trip(talk);
+      const { openForMs: ms } = talk.snapshot() ?? { openForMs: 0 };
+      expect(ms).toBeGreaterThan(least);
+      expect(ms).toBeLessThanOrEqual(most);
+    }
+  });
+
+  it.each([
+    ["refused by another guard", 1],
+    ["refused before Redis was asked", 2],
+    ["left without an answer of Redis", 3],
+    ["undone", 4],
+  ])("does not hope for calls that were %s", async (_what, way) => {
+    const { part } = await join();
+    const ask: BreakerAsk = { kind: "breaker", name: "circuit", key: "", config: usual, now: 0, random: 0 };
+    for (let i = 0; i < 40; i++) {
+      if (way === 4) part.undo(ask, part.local(ask));
+      const pending = await part.begin(ask, false);
+      if (way === 1) pending.read([0, 1, ADMITTED, 0, 0, 0, 0, 0, 0, 0], 2, false);
+      else if (way === 2) pending.idle();
+      else if (way === 3) pending.lost();
+      else pending.idle();
+    }
+    for (let i = 0; i < 4; i++) {
+      const admission = part.local(ask);
+      if ("ticket" in admission)
+        await part.record(ask, admission.ticket, { result: "failure", slow: false, trip: false, now: 1 });
+    }
+    expect(part.local(ask)).toMatchObject({ retryAfterMs: expect.any(Number) });
+  });
+
+  it("needs no right to publish", async () => {
+    await redis.cli("ACL", "SETUSER", "mute", "on", "nopass", "~*", "resetchannels", "+@all");
+    const talk = talkTo(await join({}, `redis://mute:x@127.0.0.1:${redis.port}`), LONG);
+    await trip(talk);
+    expect(talk.snapshot()?.status).toBe("open");
+    expect(await talk.refusedFor()).toBeGreaterThan(50_000);
   });
 
   it("tells each process once what has changed, with the time that it is open for", async () => {
