@@ -11,7 +11,7 @@ export interface Generations {
   next(name: string): Promise<void>;
   /** Somebody else began one. */
   outdated(key: string): void;
-  /** All may be. */
+  /** All may be: the next look asks Redis, if it is there. */
   suspect(): void;
 }
 
@@ -89,7 +89,7 @@ export function createGenerations({
       for (const one of names.values()) if (one.key === key) one.value = undefined;
     },
     suspect() {
-      for (const one of names.values()) one.value = undefined;
+      for (const one of names.values()) one.at = -Infinity;
     },
   };
 }

@@ -40,7 +40,9 @@ export async function openLab(
   { scope: name = someScope(), library, runtime, ...options }: LabOptions = {},
 ): Promise<Lab> {
   const scope = createScope(name);
-  const link = openLink(readRedisOptions({ url, scope: name, ...(runtime && { runtime }) }), scope, library);
+  // Patient: a busy machine is no outage.
+  const config = readRedisOptions({ url, scope: name, decisionTimeout: "1s", ...(runtime && { runtime }) });
+  const link = openLink(config, scope, library);
   const cache = createRedisCache({
     link,
     scope,
