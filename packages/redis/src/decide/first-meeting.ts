@@ -13,23 +13,26 @@ const PATIENCE_MS = 500;
  */
 export function createFirstMeeting(link: Link, runtime: Runtime): () => Promise<void> | undefined {
   let pending: Promise<void> | undefined;
-  let over = link.up;
+  let over = false;
+  let settle = (): void => {};
+  function end(): void {
+    over = true;
+    forget();
+    settle();
+  }
+  // It may have come and gone before anybody is here to wait for it: an outage is not a start.
+  const forget = link.onChange((up) => {
+    if (up) end();
+  });
+  if (link.up) end();
   return () => {
-    if (over || link.up) {
-      over = true;
-      return undefined;
-    }
+    if (over) return undefined;
     pending ??= new Promise<void>((resolve) => {
-      const end = (): void => {
-        over = true;
+      const cancel = runtime.setTimer(PATIENCE_MS, end);
+      settle = () => {
         cancel();
-        forget();
         resolve();
       };
-      const cancel = runtime.setTimer(PATIENCE_MS, end);
-      const forget = link.onChange((up) => {
-        if (up) end();
-      });
     });
     return pending;
   };
