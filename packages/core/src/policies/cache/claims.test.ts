@@ -266,6 +266,16 @@ describe("an answer that several processes want", () => {
     expect(script.calls).toBe(2);
   });
 
+  it("is not waited for if it would not be kept", async () => {
+    const { processes, script, clock, quiet } = fleet(2, { ttl: 0 });
+    const asked = processes.map(({ ask }) => ask("q"));
+    await clock.settle();
+    expect(script.calls).toBe(2);
+    for (const answer of ["a", "b"]) (await script.next()).answer(answer);
+    expect(await Promise.all(asked)).toEqual(["a", "b"]);
+    await quiet();
+  });
+
   it("is waited for as long as maxWait says, then asked for all the same", async () => {
     const { one, two, script, clock, quiet } = fleet(2, { maxWait: "2s" });
     const first = one.ask("q");

@@ -1,5 +1,5 @@
 import { around, type Next } from "../../around.ts";
-import { Call } from "../../call.ts";
+import type { Call } from "../../call.ts";
 import { show } from "../../duration.ts";
 import { ConfigError } from "../../errors.ts";
 import {
@@ -13,7 +13,7 @@ import {
 } from "../../handler.ts";
 import { createKeyed } from "../../internal/keyed.ts";
 import { configure } from "../../options.ts";
-import { answered, type Meta, type Outcome } from "../../outcome.ts";
+import { answered, type Outcome } from "../../outcome.ts";
 import { relay } from "../../relay.ts";
 import { createTurn, type Turn } from "./claims.ts";
 import { type Copier, copiesOf, createCopier, replay } from "./copier.ts";
@@ -29,6 +29,7 @@ import {
 import { pack } from "./packing.ts";
 import { ALONE, type Cargo, createFlight, ELSEWHERE, type Flight, type Landing } from "./single-flight.ts";
 import type { CacheAsk, CacheEntry, CacheFound, CacheStore } from "./store.ts";
+import { imagine, keyOf } from "./whose.ts";
 
 /**
  * Gives an answer that was given before, to the same request of the same tenant, and lets calls that want the same at
@@ -85,30 +86,10 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
 
   // --- Whose answer, and to what ---
 
-  function keyOf(call: Call<Req>): string | undefined {
-    const { key: identify, shared, tenant: whose } = settings.now;
-    const tenant = shared ? undefined : whose === undefined ? call.tenant : whose(call.request, call);
-    if (tenant === undefined && !shared) {
-      hint(call, "calls without a tenant are not cached: give them one, or make the cache `shared`.");
-      return undefined;
-    }
-    const key = identify === undefined ? call.host.traits?.key?.(call.request) : identify(call.request, call);
-    if (key === undefined) return undefined;
-    if (typeof key !== "string")
-      throw new ConfigError(`${name}: key() must return a string or undefined, got ${show(key)}.`);
-    // The length in front: no other tenant and key make the same string.
-    return tenant === undefined ? `|${key}` : `${tenant.length}:${tenant}|${key}`;
-  }
-
-  /** For `warm` and `delete`: a call as the callbacks are used to, that is never made. */
-  function imagine(request: Req, { tenant }: CacheWhose, where: string): Call<Req> {
-    if (host === undefined) throw new ConfigError(`${name}: ${where}() needs a client that the cache is in.`);
-    const { shared, tenant: whose } = settings.now;
-    if (tenant === undefined && whose === undefined && !shared)
-      throw new ConfigError(`${name}: ${where}() must know whose answer it is: { tenant: "…" }.`);
-    const meta: Meta = { callId: where, attempts: 0 };
-    const trip = { host, meta, tenant, priority: "interactive", cost: undefined, task: undefined } as const;
-    return new Call(request, { ...trip, startedAt: host.runtime.now() }, undefined, {});
+  function identify(call: Call<Req>): string | undefined {
+    return keyOf(call, settings.now, () =>
+      hint(call, "calls without a tenant are not cached: give them one, or make the cache `shared`."),
+    );
   }
 
   function askFor(key: string, call: Call<Any>): CacheAsk {
@@ -249,13 +230,26 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
     void journey.flight.depart(next, undefined, journey.turn?.come);
   }
 
-  function launch(call: Call<Req>, key: string, { spare, refreshes = false, ...more }: Launch): Journey<Res> {
+  function launch(
+    call: Call<Req>,
+    key: string,
+    { spare, instead, refreshes = false, shared }: Launch,
+  ): Journey<Res> {
     const detached = call.fork({ detached: true });
-    const { maxEntryBytes } = settings.now;
-    const turn =
-      more.shared && store.claim !== undefined
-        ? turnFor(call, detached, key, more.instead, refreshes)
-        : undefined;
+    const { ttlMs, staleMs, errorMs, maxEntryBytes, maxWaitMs } = settings.now;
+    // What is not kept cannot be waited for in another process.
+    const claims = shared && store.claim !== undefined && ttlMs + staleMs + errorMs > 0;
+    const turn = claims
+      ? createTurn({
+          store,
+          ask: askFor(key, call),
+          instead,
+          refreshes,
+          maxWaitMs,
+          onDecided: (waits) => refreshes || tell(call, waits ? "join" : "miss"),
+          onStoreFail: (error) => storeFailed(detached, error),
+        })
+      : undefined;
     const journey: Journey<Res> = {
       key,
       refreshes,
@@ -283,25 +277,6 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
     aloft.add(journey);
     call.host.track(detached);
     return journey;
-  }
-
-  /** @param call is told at once whether it waits for another process */
-  function turnFor(
-    call: Call<Req>,
-    detached: Call<Req>,
-    key: string,
-    instead: CacheFound | undefined,
-    refreshes: boolean,
-  ): Turn {
-    return createTurn({
-      store,
-      ask: askFor(key, call),
-      instead,
-      refreshes,
-      maxWaitMs: settings.now.maxWaitMs,
-      onDecided: (waits) => refreshes || tell(call, waits ? "join" : "miss"),
-      onStoreFail: (error) => storeFailed(detached, error),
-    });
   }
 
   function over(journey: Journey<Res>): void {
@@ -390,7 +365,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
       host = inside;
     },
     run(call, next) {
-      const key = keyOf(call);
+      const key = identify(call);
       if (key === undefined) return next(call.fork());
       const current = settings.now.singleFlight ? flights.get(key) : undefined;
       // Somebody has looked already, and found nothing that is fresh.
@@ -404,8 +379,8 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
     update: settings.update,
     snapshot: (): CacheSnapshot => ({ ...store.usage?.(), ...counts, flights: aloft.size }),
     warm(request: Req, value: Complete<Res>, { stream = false, ...whose }: CacheWarming = {}) {
-      const call = imagine(request, whose, "warm");
-      const key = keyOf(call);
+      const call = imagine(request, whose, "warm", settings.now, host);
+      const key = identify(call);
       if (key === undefined) return false;
       if (stream && !Array.isArray(value))
         throw new ConfigError(`${name}: warm() of a stream takes the list of its items, got ${show(value)}.`);
@@ -431,8 +406,8 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
       return keep(call, key, cargo);
     },
     delete(request: Req, whose: CacheWhose = {}) {
-      const call = imagine(request, whose, "delete");
-      const key = keyOf(call);
+      const call = imagine(request, whose, "delete", settings.now, host);
+      const key = identify(call);
       if (key === undefined) return;
       invalidate((journey) => journey.key === key);
       return store.delete(askFor(key, call));
