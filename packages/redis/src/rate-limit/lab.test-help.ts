@@ -89,10 +89,10 @@ export interface Lab {
 /** Far ahead: what is kept until then is not forgotten while a test runs. */
 export const YEAR_2100: number = Date.UTC(2100, 0, 1) * 1_000;
 
-export async function openLab(url: string): Promise<Lab> {
+export async function openLab(url: string, library?: RedisLibrary): Promise<Lab> {
   const config = readRedisOptions({ url, scope: newScope(), decisionTimeout: "2s" });
   const scope = createScope(config.scope);
-  const link = openLink(config, scope);
+  const link = openLink(config, scope, library);
   await connected(link);
   const runtime = systemRuntime();
   const told: Operation[] = [];
