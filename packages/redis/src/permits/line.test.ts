@@ -3,6 +3,7 @@ import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import { bulkhead, createPipeline, type PermitReply } from "@breakwater/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 
+import { LINE } from "./lua.ts";
 import {
   connected,
   HOUR,
@@ -13,7 +14,6 @@ import {
   startProcess,
   until,
 } from "./process.test-help.ts";
-import { lineKey } from "./spots.ts";
 
 const redis = useRedis();
 
@@ -45,7 +45,8 @@ async function waitIn(process: Process): Promise<{ readonly calls: number; permi
 }
 
 async function inLine({ context }: Process): Promise<number> {
-  return Number(await redis.cli("ZCARD", lineKey(context.scope.key("permits", ask.name, ask.key))));
+  const permits = context.scope.key("permits", ask.name, ask.key);
+  return Number(await redis.cli("ZCOUNT", permits, LINE, "+inf"));
 }
 
 describe("a line of processes", () => {

@@ -1,9 +1,11 @@
 import type { Fragment, OperationLua, Place, Size } from "../decide/part.ts";
 
 /**
- * What a permit is in Redis: a member of a sorted set, named by the process that holds it and a number, with the time in
- * µs of the server until which it is believed. `KEYS` are that set and the line: a sorted set of the processes that have
- * somebody waiting, `!instance`, by how long. The same name in the first set keeps a place for its process for a moment.
+ * What permits of one name and key are in Redis: a sorted set. A permit is a member that is named by the process that
+ * holds it and a number, with the time in µs of the server until which it is believed. A process that has somebody
+ * waiting is a member too, `!instance`, so far ahead that no permit gets there, by how long it has waited. Once it is
+ * called up a place is kept for it: the same member, among the permits for a moment. So one count tells a newcomer
+ * whether there is a place for him behind all those who wait.
  */
 export interface PermitLua {
   fragment(shape: PermitShape, at: Place): Fragment;
@@ -26,9 +28,12 @@ export type PermitShape = "p" | "pw";
  * `pw` has a second one: whether a place was kept.
  */
 export const SIZES: Readonly<Record<PermitShape, Size>> = {
-  p: { keys: 2, args: 2, values: 1 }, // permit, limit
-  pw: { keys: 2, args: 3, values: 2 }, // permit, limit, !instance
+  p: { keys: 1, args: 2, values: 1 }, // permit, limit
+  pw: { keys: 1, args: 3, values: 2 }, // permit, limit, !instance
 };
+
+/** Where the line begins: 2^52 µs is the year 2112, and twice as much is a whole number still. */
+export const LINE: number = 2 ** 52;
 
 /** What operations reply when this very process has been called up. */
 export const CALLED_UP = -1;
@@ -39,32 +44,29 @@ const AT_ONCE = 200;
 export function permitLua({ leaseMs, keepMs, channel }: PermitLuaOptions): PermitLua {
   const lease = Math.ceil(leaseMs * 1_000);
   const keep = Math.ceil(keepMs * 1_000);
-  // Whoever is alive renews what he holds and where he waits three times in a lease.
-  const ttl = Math.ceil(leaseMs * 2);
+  // Whoever is alive renews what he holds, and what he has used, three times in a lease.
+  const ttl = Math.ceil(leaseMs * 4);
 
   /**
    * Calls up those who wait for longest, as many as there are places: a place is kept for each, and he is told. Whoever
-   * is gone loses it after a moment, and his place in line with it. Needs `P`, `Q`, `limit` and `me`.
+   * is gone loses it after a moment, and his place in line with it. Needs `P`, `limit` and `me`.
    */
   const deal = `
-local waiting = redis.call('ZCARD', Q)
+local waiting = redis.call('ZCOUNT', P, '${LINE}', '+inf')
 if waiting > 0 then
-  local free = math.min(waiting, ${AT_ONCE}, limit - redis.call('ZCOUNT', P, now, '+inf'))
+  local free = math.min(waiting, ${AT_ONCE}, limit - redis.call('ZCOUNT', P, now, '+inf') + waiting)
   if free > 0 then
-    for _, head in ipairs(redis.call('ZRANGE', Q, 0, free - 1)) do
-      local kept = redis.pcall('ZADD', P, now + ${keep}, head)
-      if type(kept) == 'table' then break end
-      redis.call('ZREM', Q, head)
+    for _, head in ipairs(redis.call('ZRANGE', P, '${LINE}', '+inf', 'BYSCORE', 'LIMIT', 0, free)) do
+      if type(redis.pcall('ZADD', P, now + ${keep}, head)) == 'table' then break end
       if head == me then r = ${CALLED_UP} else redis.call('PUBLISH', '${channel}' .. head, limit .. ' ' .. P) end
     end
-    redis.call('PEXPIRE', P, ${ttl})
   end
 end`;
 
   const operation = (args: number, lua: string): OperationLua => ({
-    keys: 2,
+    keys: 1,
     args: args + 2,
-    lua: `local P, Q, limit, me = KEYS[k + 1], KEYS[k + 2], tonumber(ARGV[i + 1]), ARGV[i + 2]\n${lua.trim()}`,
+    lua: `local P, limit, me = KEYS[k + 1], tonumber(ARGV[i + 1]), ARGV[i + 2]\n${lua.trim()}`,
   });
 
   return {
@@ -77,17 +79,19 @@ end`;
       "permit-wait": operation(
         1,
         `
-redis.call('ZREM', P, me)
-redis.call('ZADD', Q, 'NX', now - tonumber(ARGV[i + 3]), me)
-redis.call('PEXPIRE', Q, ${ttl})${deal}
+local place = redis.call('ZSCORE', P, me)
+if not place or tonumber(place) < ${LINE} then
+  redis.call('ZADD', P, now + ${LINE} - tonumber(ARGV[i + 3]), me)
+end
+redis.call('PEXPIRE', P, ${ttl})${deal}
 if r == 0 then
-  local first = redis.call('ZRANGE', P, now, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+  local first = redis.call('ZRANGE', P, now, '${LINE - 1}', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
   r = first[2] and math.min(tonumber(first[2]) - now, ${lease}) or ${lease}
 end`,
       ),
 
       /** Nobody waits any more, or he who was called up does not come. */
-      "permit-leave": operation(0, `redis.call('ZREM', P, me)\nredis.call('ZREM', Q, me)${deal}`),
+      "permit-leave": operation(0, `redis.call('ZREM', P, me)${deal}`),
 
       /**
        * prefix, permits held, permits that may be there without being held. The rest is housekeeping: what has lapsed is
@@ -99,12 +103,13 @@ end`,
 local held, gone = {}, redis.call('ZRANGE', P, '-inf', now - 1, 'BYSCORE', 'LIMIT', 0, ${AT_ONCE})
 for id in string.gmatch(ARGV[i + 5], '%S+') do gone[#gone + 1] = ARGV[i + 3] .. id end
 if #gone > 0 then redis.call('ZREM', P, unpack(gone)) end
+local till = now + ${lease}
 for id in string.gmatch(ARGV[i + 4], '%S+') do
-  held[#held + 1] = now + ${lease}
+  held[#held + 1] = till
   held[#held + 1] = ARGV[i + 3] .. id
 end
-for _, id in ipairs(redis.call('ZRANGE', P, now + ${2 * lease}, '+inf', 'BYSCORE', 'LIMIT', 0, ${AT_ONCE})) do
-  held[#held + 1] = now + ${lease}
+for _, id in ipairs(redis.call('ZRANGE', P, now + ${2 * lease}, '${LINE - 1}', 'BYSCORE', 'LIMIT', 0, ${AT_ONCE})) do
+  held[#held + 1] = till
   held[#held + 1] = id
 end
 if #held > 0 then redis.pcall('ZADD', P, unpack(held)) end
@@ -119,12 +124,11 @@ redis.call('PEXPIRE', P, ${ttl})${deal}`,
  * count, and is not looked for. A permit that is there already is granted: Redis was asked twice.
  */
 function plain({ key, arg, id }: Place, lease: number, ttl: number): Fragment {
-  const [permits, line] = [`KEYS[${key}]`, `KEYS[${key + 1}]`];
-  const [permit, limit] = [`ARGV[${arg}]`, `tonumber(ARGV[${arg + 1}])`];
+  const [permits, permit, limit] = [`KEYS[${key}]`, `ARGV[${arg}]`, `tonumber(ARGV[${arg + 1}])`];
   return {
     check: `local n${id} = redis.call('ZCOUNT', ${permits}, now, '+inf')
-local g${id} = n${id} + redis.call('ZCARD', ${line}) < ${limit} or redis.call('ZSCORE', ${permits}, ${permit})
-if not g${id} then ok = false end`,
+${granted(permits, permit, limit, id)}
+if not g${id} then n${id} = n${id} - redis.call('ZCOUNT', ${permits}, '${LINE}', '+inf') end`,
     take: taken(permits, permit, id, lease, ttl),
     reply: counted(id),
   };
@@ -132,25 +136,29 @@ if not g${id} then ok = false end`,
 
 /** Whoever was called up takes the place that is kept for him; whoever waits stands behind those who wait for longer. */
 function waiting({ key, arg, id }: Place, lease: number, ttl: number): Fragment {
-  const [permits, line] = [`KEYS[${key}]`, `KEYS[${key + 1}]`];
-  const [permit, limit, me] = [`ARGV[${arg}]`, `tonumber(ARGV[${arg + 1}])`, `ARGV[${arg + 2}]`];
+  const [permits, permit, limit] = [`KEYS[${key}]`, `ARGV[${arg}]`, `tonumber(ARGV[${arg + 1}])`];
+  const me = `ARGV[${arg + 2}]`;
   return {
-    check: `local r${id} = redis.call('ZSCORE', ${permits}, ${me})
-r${id} = r${id} and tonumber(r${id}) >= now
-local n${id} = redis.call('ZCOUNT', ${permits}, now, '+inf') - (r${id} and 1 or 0)
-local w${id} = r${id} and 0 or redis.call('ZRANK', ${line}, ${me}) or redis.call('ZCARD', ${line})
-local g${id} = n${id} + w${id} < ${limit} or redis.call('ZSCORE', ${permits}, ${permit})
-if not g${id} then ok = false end`,
+    check: `local s${id} = tonumber(redis.call('ZSCORE', ${permits}, ${me}) or 0)
+local r${id} = s${id} >= now and s${id} < ${LINE}
+local n${id} = redis.call('ZCOUNT', ${permits}, now, '+inf')
+if r${id} then n${id} = n${id} - 1 - redis.call('ZCOUNT', ${permits}, '${LINE}', '+inf')
+elseif s${id} >= ${LINE} then n${id} = n${id} - redis.call('ZCOUNT', ${permits}, s${id}, '+inf') end
+${granted(permits, permit, limit, id)}`,
     take: `redis.call('ZREM', ${permits}, ${me})
-redis.call('ZREM', ${line}, ${me})
 ${taken(permits, permit, id, lease, ttl)}`,
     reply: `${counted(id)}, r${id} and 1 or 0`,
   };
 }
 
+const granted = (permits: string, permit: string, limit: string, id: number): string =>
+  `local g${id} = n${id} < ${limit} or redis.call('ZSCORE', ${permits}, ${permit})
+if not g${id} then ok = false end`;
+
+/** Whoever finds others there leaves it to the next heartbeats, theirs or his, to keep the set: that is cheaper here. */
 const taken = (permits: string, permit: string, id: number, lease: number, ttl: number): string =>
   `redis.call('ZADD', ${permits}, now + ${lease}, ${permit})
-redis.call('PEXPIRE', ${permits}, ${ttl})
+if n${id} == 0 then redis.call('PEXPIRE', ${permits}, ${ttl}) end
 n${id} = n${id} + 1`;
 
 const counted = (id: number): string => `g${id} and n${id} or -1 - n${id}`;

@@ -1,3 +1,5 @@
+import { LINE } from "./lua.ts";
+
 export interface Model {
   /** @returns the values of the script's reply */
   ask(now: number, permit: string, limit: number, me?: string): readonly number[];
@@ -5,8 +7,8 @@ export interface Model {
   wait(now: number, limit: number, me: string, waitedUs: number): number;
   leave(now: number, limit: number, me: string): number;
   renew(now: number, limit: number, me: string, held: readonly string[], lost: readonly string[]): number;
-  permits(): readonly (readonly [string, number])[];
-  line(): readonly (readonly [string, number])[];
+  /** The members of the sorted set, by name. */
+  members(): readonly (readonly [string, number])[];
 }
 
 /** What permits and their line are, said plainly. */
@@ -35,8 +37,10 @@ export function createModel({ leaseUs, keepUs }: { leaseUs: number; keepUs: numb
     ask(now, permit, limit, me) {
       const kept = me !== undefined && (permits.get(me) ?? -Infinity) >= now;
       const others = alive(now) - (kept ? 1 : 0);
-      const place = me === undefined ? -1 : inOrder().indexOf(me);
-      const ahead = kept ? 0 : place === -1 ? line.size : place;
+      const since = me === undefined ? undefined : line.get(me);
+      const ahead = kept
+        ? 0
+        : [...line.values()].filter((other) => since === undefined || other < since).length;
       const granted = others + ahead < limit || permits.has(permit);
       if (granted) {
         if (me !== undefined) {
@@ -45,7 +49,8 @@ export function createModel({ leaseUs, keepUs }: { leaseUs: number; keepUs: numb
         }
         permits.set(permit, now + leaseUs);
       }
-      const said = granted ? others + 1 : -1 - others;
+      const told = granted || me !== undefined ? others + ahead : others;
+      const said = granted ? told + 1 : -1 - told;
       return me === undefined ? [said] : [said, kept ? 1 : 0];
     },
     release(now, limit, me, permit) {
@@ -71,7 +76,9 @@ export function createModel({ leaseUs, keepUs }: { leaseUs: number; keepUs: numb
       for (const permit of held) permits.set(permit, now + leaseUs);
       return dealt(now, limit, me);
     },
-    permits: () => [...permits].toSorted(([a], [b]) => (a < b ? -1 : 1)),
-    line: () => [...line].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    members: () =>
+      [...permits, ...[...line].map(([who, since]) => [who, LINE + since] as const)].toSorted(([a], [b]) =>
+        a < b ? -1 : 1,
+      ),
   };
 }

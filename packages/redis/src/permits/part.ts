@@ -58,8 +58,7 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
       write(keys, args) {
         permit = nextPermit();
         sentAt = runtime.now();
-        const [own, line] = spots.keysOf(name, key);
-        keys.push(own, line);
+        keys.push(spots.permitsOf(name, key));
         args.push(permit, limit);
         if (shape === "pw") args.push(me);
       },
@@ -74,6 +73,7 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
           const spot = spots.at(name, key);
           spot.limit = limit;
           spot.held.set(permit as string, true);
+          spot.used ||= said > 1;
           queues.granted(spot);
           return { granted: true, active: said, permit: permit as string, ...news };
         }
@@ -82,8 +82,8 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
         if (said < 0) {
           if (spot?.waiting !== undefined) queues.refused(spot, kept);
           // There are places, and somebody waits who has not been called up: they have become free unseen.
-          else if (active < limit) queues.passOn(spots.keysOf(name, key), limit);
-        } else if (kept) queues.passOn(spots.keysOf(name, key), limit);
+          else if (active < limit) queues.passOn(spots.permitsOf(name, key), limit);
+        } else if (kept) queues.passOn(spots.permitsOf(name, key), limit);
         // Without the name of a permit there is nothing to give back.
         return { granted: said >= 0, active, ...news };
       },
@@ -128,10 +128,10 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
   }
 
   function giveBack(spot: Spot, permit: string): Promise<void> {
-    const { keys, limit } = spot;
-    const told = outbox.push({ name: "permit-release", keys, args: [limit, me, permit], again: true });
+    const { permits: set, limit } = spot;
+    const told = outbox.push({ name: "permit-release", keys: [set], args: [limit, me, permit], again: true });
     return told.then((said) => {
-      if (said === CALLED_UP) queues.calledUp(keys[0], limit);
+      if (said === CALLED_UP) queues.calledUp(set, limit);
     });
   }
 
@@ -153,6 +153,7 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
     for (const spot of spots) {
       for (const [permit, since] of spot.lost) if (now - since > leaseMs) spot.lost.delete(permit);
       renew(spot);
+      spot.used = false;
       spots.forgetIdle(spot);
     }
     queues.enlistAll();
@@ -160,19 +161,21 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
   });
 
   /** Says by name all that is held. What lapsed meanwhile, or was lost by Redis, is there again. */
-  function renew({ keys, limit, held, lost }: Spot): void {
+  function renew({ permits: set, limit, held, lost, used }: Spot): void {
     const ids = Array.from(held.keys(), number);
     for (const permit of held.keys()) held.set(permit, true);
-    for (let at = 0; at === 0 ? ids.length + lost.size > 0 : at < ids.length; at += AT_ONCE) {
-      const some = ids.slice(at, at + AT_ONCE).join(" ");
-      const without = at === 0 ? Array.from(lost.keys(), number).join(" ") : "";
-      outbox
-        .push({ name: "permit-renew", keys, args: [limit, me, prefix, some, without] })
-        .then((said) => {
-          if (said === CALLED_UP) queues.calledUp(keys[0], limit);
-        })
-        .catch(() => {}); // the next heartbeat says it again
-    }
+    let without = Array.from(lost.keys(), number).join(" ");
+    if (ids.length === 0 && without === "" && !used) return;
+    do {
+      const some = ids.splice(0, AT_ONCE).join(" ");
+      outbox.push({ name: "permit-renew", keys: [set], args: [limit, me, prefix, some, without] }).then(
+        (said) => {
+          if (said === CALLED_UP) queues.calledUp(set, limit);
+        },
+        () => {}, // the next heartbeat says it again
+      );
+      without = "";
+    } while (ids.length > 0);
   }
 
   const number = (permit: string): string => permit.slice(prefix.length);

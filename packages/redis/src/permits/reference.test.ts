@@ -9,7 +9,6 @@ import { createScope } from "../keys.ts";
 import { permitLua, type PermitShape, SIZES } from "./lua.ts";
 import { createModel } from "./model.test-help.ts";
 import { newScope, startProcess, until } from "./process.test-help.ts";
-import { lineKey } from "./spots.ts";
 
 const redis = useRedis();
 
@@ -80,7 +79,7 @@ it("does in Lua what the model does", { timeout: 60_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), async (steps) => {
       const permits = createScope(newScope()).key("permits", "n", "k");
-      const keys = [permits, lineKey(permits)];
+      const keys = [permits];
       const model = createModel({ leaseUs: LEASE_MS * 1_000, keepUs: KEEP_MS * 1_000 });
       let now = START;
 
@@ -136,8 +135,7 @@ it("does in Lua what the model does", { timeout: 60_000 }, async () => {
             ).toBe(model.renew(now, most, me, one.held.map(named), one.lost.map(named)));
             break;
         }
-        expect(await contents(permits)).toEqual(model.permits());
-        expect(await contents(lineKey(permits))).toEqual(model.line());
+        expect(await contents(permits)).toEqual(model.members());
       }
     }),
     { numRuns: 150, seed: 4 },

@@ -5,27 +5,27 @@ import type { Waiting } from "./waiting.ts";
 export interface Spot {
   readonly name: string;
   readonly key: string;
-  readonly keys: SpotKeys;
+  /** The set of permits in Redis. */
+  readonly permits: string;
   /** As it was last asked for. */
   limit: number;
   /** Permits that this process holds, and whether Redis has been told of each. */
   readonly held: Map<string, boolean>;
   /** Permits that nobody holds and that Redis may know all the same, and since when. */
   readonly lost: Map<string, number>;
+  /** One was taken where others were: the set is kept by the next heartbeat. */
+  used: boolean;
   /** While somebody waits. */
   waiting: Waiting | undefined;
 }
-
-/** The set of permits, and the line of those who wait for one. */
-export type SpotKeys = readonly [permits: string, line: string];
 
 export interface Spots extends Iterable<Spot> {
   readonly size: number;
   find(name: string, key: string): Spot | undefined;
   /** Makes it if need be. */
   at(name: string, key: string): Spot;
-  keysOf(name: string, key: string): SpotKeys;
-  /** Where nobody holds, misses or waits for anything. */
+  permitsOf(name: string, key: string): string;
+  /** Where nobody holds, misses or waits for anything, and nothing is to be kept. */
   forgetIdle(spot: Spot): void;
   of(name: string): Iterable<Spot>;
 }
@@ -37,32 +37,29 @@ export function createSpots(scope: Scope): Spots {
 
   const find = (name: string, key: string): Spot | undefined => names.get(name)?.get(key);
 
-  function keysOf(name: string, key: string): SpotKeys {
-    const known = find(name, key);
-    if (known !== undefined) return known.keys;
-    const permits = scope.key("permits", name, key);
-    return [permits, lineKey(permits)];
-  }
+  const permitsOf = (name: string, key: string): string =>
+    find(name, key)?.permits ?? scope.key("permits", name, key);
 
   return {
     get size() {
       return size;
     },
     find,
-    keysOf,
+    permitsOf,
     at(name, key) {
       const known = find(name, key);
       if (known !== undefined) return known;
-      const keys = keysOf(name, key);
-      const spot: Spot = { name, key, keys, limit: 1, held: new Map(), lost: new Map(), waiting: undefined };
+      const permits = scope.key("permits", name, key);
+      const nobody = { held: new Map(), lost: new Map(), used: false, waiting: undefined };
+      const spot: Spot = { name, key, permits, limit: 1, ...nobody };
       let spots = names.get(name);
       if (spots === undefined) names.set(name, (spots = new Map()));
       spots.set(key, spot);
       size++;
       return spot;
     },
-    forgetIdle({ name, key, held, lost, waiting }) {
-      if (held.size > 0 || lost.size > 0 || waiting !== undefined) return;
+    forgetIdle({ name, key, held, lost, used, waiting }) {
+      if (held.size > 0 || lost.size > 0 || used || waiting !== undefined) return;
       const spots = names.get(name);
       if (spots?.delete(key) !== true) return;
       size--;
@@ -74,5 +71,3 @@ export function createSpots(scope: Scope): Spots {
     },
   };
 }
-
-export const lineKey = (permits: string): string => `${permits}:line`;

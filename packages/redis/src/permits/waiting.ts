@@ -2,7 +2,7 @@ import type { CancelTimer } from "@breakwater/core";
 
 import type { Context } from "../decide/part.ts";
 import { CALLED_UP } from "./lua.ts";
-import { lineKey, type Spot, type Spots } from "./spots.ts";
+import type { Spot, Spots } from "./spots.ts";
 
 /** Those of this process who wait for one kind of permit: to the others they are one. */
 export interface Waiting {
@@ -24,7 +24,7 @@ export interface Queues {
   /** One was refused. @param kept although a place was kept for him: his limit is lower than others', who come first now */
   refused(spot: Spot, kept: boolean): void;
   /** A place is kept, and is not needed now; or there are places although somebody waits: who waits is called up. */
-  passOn(keys: readonly string[], limit: number): void;
+  passOn(permits: string, limit: number): void;
   /** This process has been called up. */
   calledUp(permits: string, limit: number): void;
   /** Asks again where Redis cannot call up: a permit has come back in this process. */
@@ -85,25 +85,25 @@ export function createQueues({ context, spots, channel, patienceMs }: QueueOptio
     try {
       said = await outbox.push({
         name: "permit-wait",
-        keys: spot.keys,
+        keys: [spot.permits],
         args: [spot.limit, me, waitedUs],
       });
     } catch {
       return; // the timer tells it again
     }
-    if (said === CALLED_UP) calledUp(spot.keys[0], spot.limit);
+    if (said === CALLED_UP) calledUp(spot.permits, spot.limit);
     // What comes back because its holder is dead comes back unseen.
     else if (spot.waiting === waiting)
       rest(spot, waiting, Math.min(patience(), Math.ceil(Number(said) / 1_000) + 1));
   }
 
-  function passOn(keys: readonly string[], limit: number): void {
-    outbox.push({ name: "permit-leave", keys, args: [limit, me] }).catch(() => {}); // places are not kept for long
+  function passOn(permits: string, limit: number): void {
+    outbox.push({ name: "permit-leave", keys: [permits], args: [limit, me] }).catch(() => {}); // places are not kept for long
   }
 
   function calledUp(permits: string, limit: number): void {
     const spot = waited.get(permits);
-    if (spot === undefined) passOn([permits, lineKey(permits)], limit);
+    if (spot === undefined) passOn(permits, limit);
     else wake(spot);
   }
 
@@ -134,15 +134,15 @@ export function createQueues({ context, spots, channel, patienceMs }: QueueOptio
       const { wakes } = waiting;
       const own = (): void => f(); // the same function may wait twice
       wakes.add(own);
-      waited.set(spot.keys[0], spot);
+      waited.set(spot.permits, spot);
       enlistSoon(spot);
       return () => {
         if (!wakes.delete(own) || wakes.size > 0) return;
         waiting.cancel?.();
         spot.waiting = undefined;
-        waited.delete(spot.keys[0]);
+        waited.delete(spot.permits);
         spots.forgetIdle(spot);
-        passOn(spot.keys, spot.limit);
+        passOn(spot.permits, spot.limit);
       };
     },
     granted(spot) {
