@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { createScope } from "../keys.ts";
 import { type Circuit, createCircuit } from "./circuit.ts";
 import { createCircuits } from "./circuits.ts";
-import { createServerClock, type Shared } from "./shared.ts";
+import { codeOf, createServerClock, type Shared } from "./shared.ts";
 import { usual } from "./talk.test-help.ts";
 
 const SERVER = 1_795_000_000_000_000;
@@ -16,6 +16,10 @@ const open: Shared = {
   openings: 1,
   closedAt: SERVER,
 };
+
+/** As Redis says it. */
+const say = ({ status, openings, epoch, until, closedAt }: Shared): string =>
+  [codeOf(status), openings, epoch, until, closedAt, 60_000_000, 0, "-"].join(" ");
 
 function known() {
   const runtime = createTestClock();
@@ -38,19 +42,19 @@ describe("what a process knows of a circuit", () => {
   it("is believed for a second, and not at all before anything was heard", async () => {
     const { runtime, circuit } = known();
     expect(circuit.fresh).toBe(false);
-    circuit.hear(closed);
+    circuit.hear(say(closed));
     await runtime.advance(999);
     expect(circuit.fresh).toBe(true);
     await runtime.advance(1);
     expect(circuit.fresh).toBe(false);
-    circuit.hear(closed);
+    circuit.hear(say(closed));
     circuit.doubt();
     expect(circuit.fresh).toBe(false);
   });
 
   it("refuses by the server's clock for as long as it is open, and asks from then on", async () => {
     const { runtime, circuit } = known();
-    circuit.hear(open);
+    circuit.hear(say(open));
     await runtime.advance(59_999);
     expect(circuit.shut()).toBeCloseTo(1, 6);
     await runtime.advance(1);
@@ -59,7 +63,7 @@ describe("what a process knows of a circuit", () => {
 
   it("refuses without asking for a tenth of a second while all probes are out", async () => {
     const { runtime, circuit } = known();
-    circuit.hear({ ...open, status: "half-open" });
+    circuit.hear(say({ ...open, status: "half-open" }));
     expect(circuit.shut(), "nobody knows").toBeUndefined();
     circuit.probing(60_000);
     await runtime.advance(99);
@@ -71,46 +75,46 @@ describe("what a process knows of a circuit", () => {
   it("is what the own count goes on from, by the clock of the calls", async () => {
     const { runtime, circuit } = known();
     circuit.tick(1_000_000); // a client in a test has another clock than the store
-    circuit.hear(open);
+    circuit.hear(say(open));
     expect(circuit.own.snapshot(1_000_000)).toMatchObject({ status: "open", openForMs: 60_000 });
     await runtime.advance(10);
-    circuit.hear({ ...closed, epoch: 7, openings: 1, closedAt: SERVER });
+    circuit.hear(say({ ...closed, epoch: 7, openings: 1, closedAt: SERVER }));
     expect(circuit.own.snapshot(1_000_010)).toMatchObject({ status: "closed", openings: 1 });
   });
 
   it("does not forget what was counted while nothing changes", () => {
     const { circuit } = known();
-    circuit.hear(closed);
+    circuit.hear(say(closed));
     const admission = circuit.own.admit(0, 0);
     if ("ticket" in admission) circuit.own.record(admission.ticket, "failure", false, 0);
-    expect(circuit.hear(closed)).toBe(false);
+    expect(circuit.hear(say(closed))).toBe(false);
     expect(circuit.own.snapshot(0).failures).toBe(1);
-    expect(circuit.hear({ ...closed, epoch: 7 })).toBe(true);
+    expect(circuit.hear(say({ ...closed, epoch: 7 }))).toBe(true);
     expect(circuit.own.snapshot(0).failures).toBe(0);
   });
 
   it("is not replaced by less: Redis is told what it has lost", () => {
     const { circuit, lost } = known();
-    circuit.hear(open);
-    expect(circuit.hear({ ...closed, epoch: 0 })).toBe(false);
+    circuit.hear(say(open));
+    expect(circuit.hear(say({ ...closed, epoch: 0 }))).toBe(false);
     expect(lost).toEqual([circuit]);
     expect(circuit.shut()).toBeGreaterThan(0);
   });
 
   it("is told once, and what is done by hand is not", () => {
     const { circuit } = known();
-    circuit.hear(closed);
+    circuit.hear(say(closed));
     expect(circuit.news()).toBeUndefined();
-    circuit.hear(open);
+    circuit.hear(say(open));
     expect(circuit.news()).toBe("open");
     expect(circuit.news()).toBeUndefined();
-    circuit.hear({ ...open, status: "half-open", epoch: 7 });
+    circuit.hear(say({ ...open, status: "half-open", epoch: 7 }));
     expect(circuit.news(), "still not closed").toBeUndefined();
-    circuit.hear({ ...closed, epoch: 8 });
+    circuit.hear(say({ ...closed, epoch: 8 }));
     expect(circuit.news()).toBe("close");
-    circuit.hear({ ...closed, status: "forced-open", epoch: 9 });
+    circuit.hear(say({ ...closed, status: "forced-open", epoch: 9 }));
     expect(circuit.news()).toBeUndefined();
-    circuit.hear({ ...open, epoch: 10 });
+    circuit.hear(say({ ...open, epoch: 10 }));
     circuit.told("open"); // it was this process that opened it
     expect(circuit.news()).toBeUndefined();
   });
@@ -125,7 +129,7 @@ describe("the circuits that a process knows", () => {
 
   it("are bounded, and those that are well are forgotten first", () => {
     const circuits = some(3);
-    circuits.get("a", "sick", usual).hear(open);
+    circuits.get("a", "sick", usual).hear(say(open));
     for (let i = 0; i < 100; i++) circuits.get("a", `well ${i}`, usual);
     expect([...circuits.of("a")]).toHaveLength(3);
     expect(circuits.peek("a", "sick")?.shared?.status).toBe("open");
@@ -142,7 +146,7 @@ describe("the circuits that a process knows", () => {
 
   it("are asked for in turn, those that are not well each time", () => {
     const circuits = some(100);
-    circuits.get("a", "sick", usual).hear(open);
+    circuits.get("a", "sick", usual).hear(say(open));
     for (let i = 0; i < 9; i++) circuits.get("a", `well ${i}`, usual);
     const times = Array.from({ length: 3 }, () => circuits.some(4).map(({ key }) => key));
     for (const keys of times) expect(keys).toContain("sick");

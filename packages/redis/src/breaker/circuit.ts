@@ -10,7 +10,7 @@ import {
   type Transition,
 } from "@breakwater/core";
 
-import type { ServerClock, Shared } from "./shared.ts";
+import { readShared, type ServerClock, type Shared } from "./shared.ts";
 
 /**
  * For how long what was last heard of a circuit is believed without asking again: a fifth of the usual time of being
@@ -47,7 +47,9 @@ export interface Circuit {
    *
    * @returns whether that is another epoch than before, so that what was counted is of the past
    */
-  hear(shared: Shared): boolean;
+  hear(text: string): boolean;
+  /** What it said last, word for word. */
+  readonly text: string;
   /** Redis said that all probes are out, for so long. */
   probing(waitMs: number): void;
   /** It may have changed: asks again before it believes. */
@@ -80,6 +82,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
   const { name, key, keys, config, runtime, clock, lost } = options;
   const own = createBreakerState(config);
   let shared: Shared | undefined;
+  let text: string | undefined;
   let heardAt = -Infinity;
   let probesOutUntil = -Infinity;
   /** The clock of the asks, ahead of that of the store. */
@@ -123,6 +126,9 @@ export function createCircuit(options: CircuitOptions): Circuit {
     get shared() {
       return shared;
     },
+    get text() {
+      return text ?? "";
+    },
     get fresh() {
       return runtime.now() - heardAt < FRESH_MS;
     },
@@ -139,7 +145,12 @@ export function createCircuit(options: CircuitOptions): Circuit {
       ahead = at - runtime.now();
     },
     now,
-    hear(next) {
+    hear(said) {
+      if (said === text) {
+        heardAt = runtime.now();
+        return false;
+      }
+      const next = readShared(said);
       if (shared !== undefined && next.epoch < shared.epoch) {
         lost(circuit);
         return false;
@@ -149,6 +160,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
           ? next.epoch !== 0
           : next.epoch !== shared.epoch || next.status !== shared.status;
       shared = next;
+      text = said;
       heardAt = runtime.now();
       if (changed) {
         probesOutUntil = -Infinity;

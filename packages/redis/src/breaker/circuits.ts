@@ -16,6 +16,7 @@ export interface Circuits {
   /** By its first key in Redis. */
   find(stateKey: string): Circuit | undefined;
   of(name: string): Iterable<Circuit>;
+  all(): Iterable<Circuit>;
   /** So many of all, those first that are not well; the others in turn, from one time to the next. */
   some(most: number): readonly Circuit[];
 }
@@ -89,6 +90,7 @@ export function createCircuits({ scope, runtime, clock, lost, most = MOST }: Cir
     peek: (name, key) => names.get(name)?.byKey.get(key),
     find: (stateKey) => byStateKey.get(stateKey),
     of: (name) => names.get(name)?.byKey.values() ?? [],
+    all: () => byStateKey.values(),
     some(count) {
       const chosen: Circuit[] = [];
       const well: Circuit[] = [];

@@ -53,7 +53,7 @@ describe("a circuit in a group", () => {
     expect(await codeOf(there?.both as Pipeline)).toBe("well");
     await here?.both.outcome(() => Promise.reject(new Error("402")));
     const state = createScope(scope).key("breaker", "upstream", "");
-    await expect.poll(() => redis.cli("HGET", state, "s")).toBe("1");
+    await expect.poll(() => redis.cli("GET", state)).toMatch(/^1 /);
     expect(await codeOf(there?.both as Pipeline)).toBe("CIRCUIT_OPEN");
   });
 
@@ -63,7 +63,7 @@ describe("a circuit in a group", () => {
     const late = guarded(await connected(scope), 2);
     await both.outcome(() => Promise.reject(new Error("402")));
     const state = createScope(scope).key("breaker", "upstream", "");
-    await expect.poll(() => redis.cli("HGET", state, "s")).toBe("1");
+    await expect.poll(() => redis.cli("GET", state)).toMatch(/^1 /);
     // One that knows refuses by itself, one that comes later is told by Redis.
     for (let i = 0; i < 5; i++) expect(await codeOf(both)).toBe("CIRCUIT_OPEN");
     expect(await codeOf(late.both)).toBe("CIRCUIT_OPEN");
@@ -77,9 +77,9 @@ describe("a circuit in a group", () => {
     await both.outcome(() => Promise.reject(new Error("402")));
     await expect.poll(() => codeOf(both), { interval: 5 }).toBe("RATE_LIMITED");
     const state = createScope(scope).key("breaker", "upstream", "");
-    expect(await redis.cli("HGET", state, "s"), "nobody has tried").toBe("1");
+    expect(await redis.cli("GET", state), "nobody has tried").toMatch(/^1 /);
     expect(await codeOf(createPipeline(breaker)), "the first who may").toBe("well");
-    await expect.poll(() => redis.cli("HGET", state, "s")).toBe("0");
+    await expect.poll(() => redis.cli("GET", state)).toMatch(/^0 /);
   });
 
   it("does not hope for calls that another guard has refused", async () => {

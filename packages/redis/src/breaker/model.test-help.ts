@@ -1,4 +1,4 @@
-import { codeOf, type Shared } from "./shared.ts";
+import type { Shared } from "./shared.ts";
 
 /** What a process asks, or tells, with the numbers of its configuration; times are µs. */
 export interface Numbers {
@@ -19,11 +19,6 @@ export class Model {
   closer = "";
   leases = new Map<string, number>();
   votes = new Map<string, number>();
-
-  state(): readonly number[] {
-    const { status, epoch, until, openings, closedAt } = this.shared;
-    return [codeOf(status), epoch, until, openings, closedAt];
-  }
 
   /** @returns admitted 0, a probe 1, refused 2; the wait; whether it went half-open */
   ask(now: number, id: string, chance: number, { probes, lease, ramp }: Numbers): readonly number[] {

@@ -1,4 +1,5 @@
 import type { OperationLua } from "../decide/part.ts";
+import { packed, unpack } from "./shared.ts";
 
 /** What a probe has said. `token`: its first token, which is good enough until it fails after all. */
 export const RESULTS: { readonly ignored: 0; readonly success: 1; readonly failure: 2; readonly token: 3 } = {
@@ -20,66 +21,62 @@ export const FORCED_LIFE_MS: number = 30 * 24 * 3_600_000;
  */
 const READ = `
 local state, leases, votes = KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]
-local v = redis.call('HMGET', state, 's', 'e', 'u', 'o', 'c', 'w', 'k')
-local s, e, u = tonumber(v[1]) or 0, tonumber(v[2]) or 0, tonumber(v[3]) or 0
-local o, c, w, t = tonumber(v[4]) or 0, tonumber(v[5]) or 0, tonumber(v[6]) or 0, 0`;
+local v_, t = redis.call('GET', state) or '', 0
+local s_, o_, e_, u_, c_, d_, w_, k_
+${unpack("_")}`;
 
 const SAY = `
-r = { t, now, s, e, u, o, c }`;
+r = { t, now, v_ }`;
 
-const KEPT = `
-redis.call('PEXPIRE', state, ARGV[i + 1])`;
+const WRITE = `
+v_ = ${packed("_")}
+redis.call('SET', state, v_, 'PX', ARGV[i + 1])`;
 
 // A hint, for whoever does not ask at the moment. Nothing depends on its arrival, nor on the right to publish.
 const TELL = `
-redis.pcall('PUBLISH', ARGV[i + 2], state .. ' ' .. string.format('%.0f', e))`;
+redis.pcall('PUBLISH', ARGV[i + 2], state .. ' ' .. string.format('%.0f', e_))`;
 
-// By the server's clock, so that a server that has lost an epoch does not give the number away again.
-const NEXT = `
-e = math.max(e + 1, math.floor(now / 1000))`;
+/** Another epoch: by the server's clock, so that a server that has lost one does not give its number away again. */
+const ENTER = `
+e_, w_ = math.max(e_ + 1, math.floor(now / 1000)), 0
+redis.call('DEL', leases, votes)${WRITE}${TELL}`;
 
 /** Open, for longer each time. */
 const OPEN = `
-local length = math.min(ARGV[i + 4], ARGV[i + 3] * 2 ^ math.min(o, 30))
-length = math.floor(math.min(ARGV[i + 4], length * ARGV[i + 5] / 1000))
-${NEXT}
-s, o, u, t = 1, o + 1, now + length, 1
-redis.call('HSET', state, 's', 1, 'e', e, 'u', u, 'd', length, 'o', o, 'w', 0, 'k', '')
-redis.call('DEL', leases, votes)${KEPT}${TELL}`;
-
-const CLOSE = `${NEXT}
-s, c, t = 0, now, 2
-redis.call('HSET', state, 's', 0, 'e', e, 'c', c, 'w', 0, 'k', kind == ${RESULTS.token} and id or '')
-redis.call('DEL', leases, votes)${KEPT}${TELL}`;
+d_ = math.min(ARGV[i + 4], ARGV[i + 3] * 2 ^ math.min(o_, 30))
+d_ = math.floor(math.min(ARGV[i + 4], d_ * ARGV[i + 5] / 1000))
+s_, o_, u_, k_, t = 1, o_ + 1, now + d_, '-', 1${ENTER}`;
 
 const HEAD = { keys: 3, args: 5 };
 
-/** A probe has said something. `… id, epoch, result, begun`. Says at its end whether it still had its lease. */
+/** A probe has said something. `… id, epoch, result, begun, probes`. Says at its end whether it still had its lease. */
 const verdict: OperationLua = {
   keys: HEAD.keys,
   args: HEAD.args + 5,
   lua: `${READ}
 local id, kind, held = ARGV[i + 6], tonumber(ARGV[i + 8]), redis.call('ZREM', leases, ARGV[i + 6])
-if s == 2 and e == tonumber(ARGV[i + 7]) then
+if s_ == 2 and e_ == tonumber(ARGV[i + 7]) then
   if kind == ${RESULTS.failure} then
     if held == 1 or ARGV[i + 9] == '1' then ${OPEN}
     end
   elseif kind ~= ${RESULTS.ignored} and held == 1 then
-    w = w + 1
-    if w >= tonumber(ARGV[i + 10]) then ${CLOSE}
-    else redis.call('HSET', state, 'w', w) end
+    w_ = w_ + 1
+    if w_ >= tonumber(ARGV[i + 10]) then
+      s_, c_, k_, t = 0, now, kind == ${RESULTS.token} and id or '-', 2${ENTER}
+    else ${WRITE}
+    end
   end
-elseif s == 0 and kind == ${RESULTS.failure} and v[7] == id then ${OPEN}
+elseif s_ == 0 and kind == ${RESULTS.failure} and k_ == id then ${OPEN}
 end${SAY}
-r[8] = held`,
+r[4] = held`,
 };
 
-/** This process has opened for itself. A fourth key: the instances. `… instance, epoch, life of the vote µs, trip`. */
+/** This process has opened for itself. A fourth key: the instances. `… instance, epoch, life of the vote µs, trip` */
 const vote: OperationLua = {
   keys: HEAD.keys + 1,
   args: HEAD.args + 4,
   lua: `${READ}
-if s == 0 and e == tonumber(ARGV[i + 7]) then
+if s_ == 0 and e_ == tonumber(ARGV[i + 7]) then
   local enough = ARGV[i + 9] == '1'
   if not enough then
     local own, all = ARGV[i + 6], KEYS[k + 4]
@@ -110,9 +107,8 @@ const well: OperationLua = {
   keys: HEAD.keys,
   args: HEAD.args + 1,
   lua: `${READ}
-if s == 0 and o > 0 and e == tonumber(ARGV[i + 6]) then
-  o = 0
-  redis.call('HSET', state, 'o', 0)
+if s_ == 0 and o_ > 0 and e_ == tonumber(ARGV[i + 6]) then
+  o_ = 0 ${WRITE}
 end${SAY}`,
 };
 
@@ -121,23 +117,19 @@ const force: OperationLua = {
   keys: HEAD.keys,
   args: HEAD.args + 1,
   lua: `${READ}
-${NEXT}
-s, o = tonumber(ARGV[i + 6]), 0
-redis.call('HSET', state, 's', s, 'e', e, 'o', 0, 'c', c, 'w', 0, 'k', '')
-redis.call('DEL', leases, votes)${KEPT}${TELL}${SAY}`,
+s_, o_, k_ = tonumber(ARGV[i + 6]), 0, '-' ${ENTER}${SAY}`,
 };
 
-/** How is it? What Redis has lost it is told again by whoever knows the latest. `… status, epoch, until, length, openings, closed at` */
+/** How is it? What Redis has lost it is told again, by whoever knows the latest. `… epoch, state` */
 const look: OperationLua = {
   keys: HEAD.keys,
-  args: HEAD.args + 6,
+  args: HEAD.args + 2,
   lua: `${READ}
-if e < tonumber(ARGV[i + 7]) then
-  s, e, u = tonumber(ARGV[i + 6]), tonumber(ARGV[i + 7]), tonumber(ARGV[i + 8])
-  o, c = tonumber(ARGV[i + 10]), tonumber(ARGV[i + 11])
-  redis.call('HSET', state, 's', s, 'e', e, 'u', u, 'd', ARGV[i + 9], 'o', o, 'c', c, 'w', 0, 'k', '')
+if e_ < tonumber(ARGV[i + 6]) then
+  v_ = ARGV[i + 7]
+  redis.call('SET', state, v_)
 end
-redis.call('PEXPIRE', state, s >= 3 and ${FORCED_LIFE_MS} or ARGV[i + 1])${SAY}`,
+redis.call('PEXPIRE', state, string.find(v_, '^[34]') and ${FORCED_LIFE_MS} or ARGV[i + 1])${SAY}`,
 };
 
 export const operations: Readonly<Record<BreakerOperation, OperationLua>> = {

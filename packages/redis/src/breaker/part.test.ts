@@ -105,7 +105,7 @@ describe("a shared circuit", () => {
     for (let i = 0; i < 40; i++) {
       if (way === 4) part.undo(ask, part.local(ask));
       const pending = await part.begin(ask, false);
-      if (way === 1) pending.read([0, 1, ADMITTED, 0, 0, 0, 0, 0, 0, 0], 2, false);
+      if (way === 1) pending.read([0, 1, ADMITTED, 0, 0, ""], 2, false);
       else if (way === 2) pending.idle();
       else if (way === 3) pending.lost();
       else pending.idle();
@@ -255,7 +255,7 @@ describe("a circuit that is held by hand", () => {
     createPipeline(circuitBreaker({ name: "circuit", store: newcomer }));
     await first.refusedFor();
     expect(other.snapshot()?.status).toBe("forced-open");
-    expect(await redis.cli("HGET", newcomer.context.scope.key("breaker", "circuit", ""), "s")).toBe("3");
+    expect(await redis.cli("GET", newcomer.context.scope.key("breaker", "circuit", ""))).toMatch(/^3 /);
   });
 
   it("pybreaker #24: who comes later does not begin the open time anew", async () => {
@@ -274,7 +274,7 @@ describe("a circuit that is held by hand", () => {
     await eventually(() => second.snapshot()?.status).toBe("forced-open");
     await redis.cli("DEL", members[0]?.context.scope.key("breaker", "circuit", "") ?? "");
     const key = members[0]?.context.scope.key("breaker", "circuit", "") ?? "";
-    await eventually(() => redis.cli("HGET", key, "s")).toBe("3");
+    await eventually(() => redis.cli("GET", key)).toMatch(/^3 /);
     await second.refusedFor();
   });
 });
@@ -337,8 +337,8 @@ describe("while Redis is away", () => {
     const key = cut.context.scope.key("breaker", "circuit", "");
     await eventually(async () => {
       await here.refusedFor();
-      return redis.cli("HGET", key, "s");
-    }).toBe("1");
+      return redis.cli("GET", key);
+    }).toMatch(/^1 /);
   }, 30_000);
 
   it("what is done by hand holds here at once, and for all when it is back", async () => {

@@ -15,7 +15,7 @@ import { type Circuit, untold } from "./circuit.ts";
 import { createCircuits } from "./circuits.ts";
 import { CHANCES, fragment, PROBE, REFUSED, SIZE } from "./fragment.ts";
 import { operations } from "./operations.ts";
-import { createServerClock, readShared } from "./shared.ts";
+import { createServerClock } from "./shared.ts";
 import { createTelling, lifeOf, micros } from "./telling.ts";
 
 /** Circuits of many processes: each counts for itself, and what is decided is decided together. */
@@ -56,6 +56,11 @@ export function createBreakerPart(context: Context): BreakerPart {
       void telling.look(circuit);
     });
   }
+
+  // Whatever happens while Redis is away, it is asked first when it is back.
+  const endWatch = link.onChange((up) => {
+    if (!up) for (const circuit of circuits.all()) circuit.doubt();
+  });
 
   presence.onBeat((again) => {
     for (const circuit of circuits.some(AT_A_BEAT)) {
@@ -105,14 +110,14 @@ export function createBreakerPart(context: Context): BreakerPart {
       },
       read(values, at, taken) {
         clock.hear(values[1] as number);
-        const shared = readShared(values, at + 3);
-        const changed = circuit.hear(shared);
+        const changed = circuit.hear(values[at + 3] as string);
+        const { shared } = circuit;
         const verdict = values[at] as number;
         if (verdict === REFUSED) {
           giveBack();
           const waitMs = (values[at + 1] as number) / 1_000;
-          if (shared.status === "half-open") circuit.probing(waitMs);
-          return say({ retryAfterMs: shared.status === "forced-open" ? ask.config.openForMs : waitMs });
+          if (shared?.status === "half-open") circuit.probing(waitMs);
+          return say({ retryAfterMs: shared?.status === "forced-open" ? ask.config.openForMs : waitMs });
         }
         if (!taken) {
           giveBack();
@@ -120,7 +125,7 @@ export function createBreakerPart(context: Context): BreakerPart {
         }
         if (verdict === PROBE) {
           giveBack();
-          const ticket: ProbeTicket = { epoch: shared.epoch, probe: true, startedAt: ask.now, id };
+          const ticket: ProbeTicket = { epoch: shared?.epoch ?? 0, probe: true, startedAt: ask.now, id };
           return say(values[at + 2] === 1 ? { ticket, transition: "half-open" } : { ticket });
         }
         return say(own === undefined || changed ? circuit.admitAnyway(ask) : own);
@@ -208,6 +213,7 @@ export function createBreakerPart(context: Context): BreakerPart {
     },
 
     close() {
+      endWatch();
       endHints?.();
       endHints = undefined;
     },

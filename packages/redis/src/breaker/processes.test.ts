@@ -7,6 +7,7 @@ import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import type { BreakerConfig, BreakerSnapshot, Transition } from "@breakwater/core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
+import { createScope } from "../keys.ts";
 import { newScope } from "./fleet.test-help.ts";
 import type { Admitted, Order } from "./process.test-help.ts";
 
@@ -30,10 +31,15 @@ interface Worker {
   sicken(): Promise<Transition | undefined>;
 }
 
-/** So many processes that share a circuit, all of which Redis knows. */
+/** So many processes that share a circuit, all of which Redis knows, and which hear its hints. */
 async function fleet(count: number, changes: Partial<BreakerConfig> = {}): Promise<readonly Worker[]> {
   const scope = newScope();
-  return Promise.all(Array.from({ length: count }, () => join(scope, changes)));
+  const workers = await Promise.all(Array.from({ length: count }, () => join(scope, changes)));
+  const channel = createScope(scope).channel("breaker");
+  await expect
+    .poll(() => redis.cli("PUBSUB", "NUMSUB", channel), { timeout: 10_000 })
+    .toEqual([channel, count]);
+  return workers;
 }
 
 async function join(scope: string, changes: Partial<BreakerConfig>): Promise<Worker> {
@@ -97,6 +103,7 @@ describe("a circuit of several processes", () => {
     const [first, second] = (await fleet(2, { probeLeaseMs: 1_500 })) as [Worker, Worker];
     expect(await first.end(await first.admit(), "failure", true)).toBe("open");
     const lost = await first.probe();
+    await expect.poll(() => statusOf(second), { timeout: 10_000 }).not.toBe("closed");
     const { retryAfterMs = 0 } = await second.admit();
     expect(retryAfterMs, "for the rest of its lease").toBeGreaterThan(0);
     expect(retryAfterMs).toBeLessThanOrEqual(1_500);

@@ -12,23 +12,33 @@ export interface Shared {
   readonly closedAt: number;
 }
 
-/** As Redis counts them: a key that is missing is a circuit that is well. */
+/** As Redis counts them. */
 const STATUSES: readonly BreakerStatus[] = ["closed", "open", "half-open", "forced-open", "forced-closed"];
 
 export const codeOf = (status: BreakerStatus): number => STATUSES.indexOf(status);
 
-/** How many values `readShared` reads. */
-export const SHARED_VALUES = 5;
+/**
+ * Reads what Redis keeps: one text, because that is read and sent along with every decision, and is the same text most
+ * of the time. Status, openings, epoch, until, closed at; and what only Redis needs: how long it is open, how many
+ * probes went well, who closed it by a first token. No text is a circuit that is well.
+ */
+export function readShared(text: string): Shared {
+  const [status = 0, openings = 0, epoch = 0, until = 0, closedAt = 0] =
+    text === "" ? [] : text.split(" ", 5).map(Number);
+  return { status: STATUSES[status] ?? "closed", epoch, until, openings, closedAt };
+}
 
-/** Reads `status, epoch, until, openings, closedAt` of a reply. */
-export function readShared(values: readonly unknown[], at: number): Shared {
-  return {
-    status: STATUSES[values[at] as number] ?? "closed",
-    epoch: values[at + 1] as number,
-    until: values[at + 2] as number,
-    openings: values[at + 3] as number,
-    closedAt: values[at + 4] as number,
-  };
+/** Lua: the text of the locals that follow `at` in their names. */
+export const packed = (at: string | number): string =>
+  `string.format('%d %d %.0f %.0f %.0f %.0f %d %s', ${["s", "o", "e", "u", "c", "d", "w", "k"].map((name) => name + at).join(", ")})`;
+
+/** Lua: reads the text `v…` into these locals; all of them numbers but the last. */
+export function unpack(at: string | number): string {
+  const numbers = ["s", "o", "e", "u", "c", "d", "w"].map((name) => name + at);
+  const all = [...numbers, `k${at}`].join(", ");
+  return `
+${all} = string.match(v${at}, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+${numbers.join(", ")} = ${numbers.map((name) => `tonumber(${name}) or 0`).join(", ")}`;
 }
 
 /** What the server's clock shows, as far as a process can know: a reply's way here ago it was what the reply says. */

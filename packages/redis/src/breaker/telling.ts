@@ -3,7 +3,7 @@ import type { BreakerConfig, Result, Transition } from "@breakwater/core";
 import type { Context } from "../decide/part.ts";
 import type { Circuit } from "./circuit.ts";
 import { type BreakerOperation, FORCED_LIFE_MS, RESULTS } from "./operations.ts";
-import { codeOf, readShared, type ServerClock } from "./shared.ts";
+import { codeOf, type ServerClock } from "./shared.ts";
 
 /** What a probe has said, by the id under which it was elected. */
 export interface Verdict {
@@ -37,6 +37,11 @@ export interface Telling {
   look(circuit: Circuit, again?: boolean): Promise<void>;
 }
 
+/** Transition, the server's clock, the circuit, and whether a probe still had its lease. */
+type Said = readonly [transition: number, now: number, text: string, held?: number];
+
+const TRANSITIONS: readonly (Transition | undefined)[] = [undefined, "open", "close"];
+
 export function createTelling(
   { link, runtime, scope, presence, outbox }: Context,
   clock: ServerClock,
@@ -51,7 +56,7 @@ export function createTelling(
     args: readonly (string | number)[],
     again: boolean,
     lifeMs: number = lifeOf(circuit.config),
-  ): Promise<readonly unknown[] | undefined> {
+  ): Promise<Said | undefined> {
     const { openForMs, maxOpenForMs } = circuit.config;
     const jitter = Math.round(900 + 200 * runtime.random());
     const told = outbox
@@ -63,10 +68,10 @@ export function createTelling(
       })
       .then(
         (reply) => {
-          const values = reply as readonly unknown[];
-          clock.hear(values[1] as number);
-          circuit.hear(readShared(values, 2));
-          return values;
+          const [, now, text] = reply as Said;
+          clock.hear(now);
+          circuit.hear(text);
+          return reply as Said;
         },
         () => undefined,
       );
@@ -77,16 +82,16 @@ export function createTelling(
     channel,
     async verdict(circuit, { id, epoch, result, begun }, held) {
       const { probes } = circuit.config;
-      const values = await tell(
+      const said = await tell(
         circuit,
         "breaker-verdict",
         [id, epoch, RESULTS[result], begun ? 1 : 0, probes],
         true,
       );
-      held?.(values === undefined || values[7] === 1);
+      held?.(said === undefined || said[3] === 1);
       // Its place may be free now.
       circuit.probing(0);
-      const transition = ([undefined, "open", "close"] as const)[(values?.[0] as number | undefined) ?? 0];
+      const transition = TRANSITIONS[said?.[0] ?? 0];
       if (transition !== undefined) circuit.told(transition);
       return transition;
     },
@@ -95,8 +100,8 @@ export function createTelling(
       if (shared?.status !== "closed") return;
       const { openForMs } = circuit.own.snapshot(circuit.now());
       const args = [presence.instance, shared.epoch, micros(openForMs), trip ? 1 : 0];
-      const values = await tell(circuit, "breaker-vote", args, false);
-      if (values?.[0] === 1) circuit.told("open");
+      const said = await tell(circuit, "breaker-vote", args, false);
+      if (said?.[0] === 1) circuit.told("open");
     },
     async unvote(circuit) {
       await tell(circuit, "breaker-unvote", [presence.instance], false);
@@ -117,22 +122,8 @@ export function createTelling(
       const looking = again ? looks.reminding : looks.asking;
       if (looking.has(circuit)) return;
       looking.add(circuit);
-      const { shared } = circuit;
-      // Who probed when it was lost nobody knows: whoever asks next does.
-      const status = shared?.status === "half-open" ? "open" : (shared?.status ?? "closed");
-      await tell(
-        circuit,
-        "breaker-look",
-        [
-          codeOf(status),
-          again ? (shared?.epoch ?? 0) : 0,
-          shared?.until ?? 0,
-          micros(circuit.config.maxOpenForMs),
-          shared?.openings ?? 0,
-          shared?.closedAt ?? 0,
-        ],
-        false,
-      );
+      const { shared, text } = circuit;
+      await tell(circuit, "breaker-look", [again ? (shared?.epoch ?? 0) : 0, text], false);
       looking.delete(circuit);
     },
   };
