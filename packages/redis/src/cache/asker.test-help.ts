@@ -1,11 +1,7 @@
 // A process of its own that asks what its parent tells it to, through a cache in Redis. Its upstream is the parent.
 import { cache, type Call, createClient, failed, type Outcome, UpstreamError } from "@breakwater/core";
-import { Cluster, Redis } from "ioredis";
 
-import { openLink } from "../connection/open-link.ts";
-import { createScope } from "../keys.ts";
-import { readRedisOptions } from "../options.ts";
-import { createRedisCache } from "./create-cache.ts";
+import { redisStore } from "../index.ts";
 
 /** What the parent says. */
 export type Order =
@@ -21,19 +17,9 @@ export type Report =
   | "forgotten"
   | { readonly id: number; readonly outcomes: readonly string[] };
 
-const [url = "", scopeName = "", leaseMs = "1000"] = process.argv.slice(2);
-const scope = createScope(scopeName);
+const [url = "", scope = "", leaseMs = ""] = process.argv.slice(2);
 // Patient: on a busy machine nobody is to fetch by himself just because Redis was not heard in time.
-const config = readRedisOptions({ url, scope: scopeName, decisionTimeout: "5s" });
-const link = openLink(config, scope, { Cluster, Redis });
-const store = createRedisCache({
-  link,
-  scope,
-  instance: `${process.pid}`,
-  leaseMs: Number(leaseMs),
-  memoryBytes: 1024 * 1024,
-  memoryMs: 5_000,
-});
+const store = redisStore({ url, scope, lease: Number(leaseMs), decisionTimeout: "5s" });
 const policy = cache<string, string>({
   name: "answers",
   ttl: "2s",
@@ -83,7 +69,9 @@ process.on("message", (order: Order) => {
 });
 process.on("disconnect", () => process.exit());
 
-link.onChange((up) => {
-  if (up) say("ready");
-});
-if (link.up) say("ready");
+async function begin(): Promise<void> {
+  while (!store.status().up) await new Promise(setImmediate);
+  say("ready");
+}
+
+void begin();

@@ -36,12 +36,18 @@ export function someScope(): string {
 
 /** A cache as one process has it, connected. */
 export async function openLab(
-  url: string,
-  { scope: name = someScope(), library, runtime, ...options }: LabOptions = {},
+  where: string | { readonly scope: string; readonly cluster: readonly string[] },
+  {
+    scope: name = typeof where === "string" ? someScope() : where.scope,
+    library,
+    runtime,
+    ...options
+  }: LabOptions = {},
 ): Promise<Lab> {
   const scope = createScope(name);
   // Patient: a busy machine is no outage.
-  const config = readRedisOptions({ url, scope: name, decisionTimeout: "1s", ...(runtime && { runtime }) });
+  const at = typeof where === "string" ? { url: where } : where;
+  const config = readRedisOptions({ ...at, scope: name, decisionTimeout: "1s", ...(runtime && { runtime }) });
   const link = openLink(config, scope, library);
   const cache = createRedisCache({
     link,
@@ -64,8 +70,8 @@ export async function openLab(
 }
 
 /** As `openLab`, closed when the test is over. */
-export async function lab(url: string, options?: LabOptions): Promise<Lab> {
-  const opened = await openLab(url, options);
+export async function lab(where: Parameters<typeof openLab>[0], options?: LabOptions): Promise<Lab> {
+  const opened = await openLab(where, options);
   onTestFinished(() => opened.close());
   return opened;
 }
