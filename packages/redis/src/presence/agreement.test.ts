@@ -136,6 +136,7 @@ describe("an agreement", () => {
     const [a, b] = [fleet.join("a"), fleet.join("b")];
     const terms: Terms<{ x: number; y?: { z: number; w: number } }> = {
       kind: "rate-limit",
+      fits: (config): config is { x: number } => typeof config === "object",
       lower: (one, two) => (one.x < two.x ? one : two),
       show: (config) => config,
     };

@@ -121,8 +121,7 @@ export function createAgreement({ up, declare, idOf }: AgreementOptions): OwnedA
       const others = new Map<string, Declaration[]>();
       for (const text of declarations) {
         const read = parse(text);
-        const mine = read && byId.get(read.id)?.own[0];
-        if (read === undefined || typeof read.config !== typeof mine?.config) continue;
+        if (read === undefined || byId.get(read.id)?.terms.fits(read.config) !== true) continue;
         const known = others.get(read.id);
         if (known === undefined) others.set(read.id, [read]);
         else known.push(read);
@@ -166,7 +165,7 @@ function tell(own: Own): Agreed<unknown> {
 function parse(text: string): (Declaration & { readonly id: string }) | undefined {
   try {
     const [id, version, config] = JSON.parse(text) as [string, number, unknown];
-    if (Number.isSafeInteger(version) && config !== null) return { text, id, version, config };
+    if (Number.isSafeInteger(version)) return { text, id, version, config };
   } catch {
     // Of a release that says it in another way.
   }

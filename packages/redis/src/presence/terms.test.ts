@@ -74,3 +74,26 @@ it("of circuits is told the one that opens first, from wherever it is looked at"
     expect(breakerTerms.lower(other, config)).toBe(other);
   }
 });
+
+it("only numbers of their kind fit", () => {
+  const good = gcra(10, 1_000);
+  expect(
+    [{ requests: good }, { tokens: window(1, 1) }, { requests: good, tokens: good }].every(rateTerms.fits),
+  ).toBe(true);
+  const bad = [
+    null,
+    7,
+    [],
+    {},
+    { requests: 7 },
+    { requests: { ...good, limit: 0 } },
+    { requests: { ...good, burst: null } },
+    { requests: { ...good, algorithm: "other" } },
+    { requests: good, tokens: { ...good, perMs: "1" } },
+  ];
+  expect(bad.filter(rateTerms.fits)).toEqual([]);
+  expect([null, "7", 0, -1, {}, Number.NaN].filter(permitTerms.fits)).toEqual([]);
+  expect(permitTerms.fits(7)).toBe(true);
+  expect([null, {}, { failureRate: 1 }].filter(breakerTerms.fits)).toEqual([]);
+  expect(breakerTerms.fits({ failureRate: 0.5, minimumCalls: 10 })).toBe(true);
+});

@@ -5,6 +5,10 @@ import type { Terms } from "./agreement.ts";
 /** Rates: the lower rate and the lower burst of each limit; one that only some have holds for all. */
 export const rateTerms: Terms<RateRules> = {
   kind: "rate-limit",
+  fits: (config): config is RateRules =>
+    isObject(config) &&
+    (config["requests"] ?? config["tokens"]) !== undefined &&
+    [config["requests"], config["tokens"]].every((rule) => rule === undefined || isRule(rule)),
   lower: (a, b) => ({
     ...lowerOf("requests", a.requests, b.requests),
     ...lowerOf("tokens", a.tokens, b.tokens),
@@ -15,6 +19,7 @@ export const rateTerms: Terms<RateRules> = {
 /** Permits: the lower limit. */
 export const permitTerms: Terms<number> = {
   kind: "permit",
+  fits: (config): config is number => isPositive(config),
   lower: Math.min,
   show: (limit) => ({ limit }),
 };
@@ -25,6 +30,8 @@ export const permitTerms: Terms<number> = {
  */
 export const breakerTerms: Terms<BreakerConfig> = {
   kind: "breaker",
+  fits: (config): config is BreakerConfig =>
+    isObject(config) && isPositive(config["failureRate"]) && isPositive(config["minimumCalls"]),
   lower: (a, b) => (sooner(b, a) ? b : a),
   show: (config) => ({ ...config }),
 };
@@ -52,3 +59,13 @@ function sooner(a: BreakerConfig, b: BreakerConfig): boolean {
     a.failureRate < b.failureRate || (a.failureRate === b.failureRate && a.minimumCalls < b.minimumCalls)
   );
 }
+
+const isObject = (given: unknown): given is Readonly<Record<string, unknown>> =>
+  typeof given === "object" && given !== null && !Array.isArray(given);
+
+const isPositive = (given: unknown): given is number => typeof given === "number" && given > 0;
+
+const isRule = (given: unknown): given is RateRule =>
+  isObject(given) &&
+  (given["algorithm"] === "gcra" || given["algorithm"] === "window") &&
+  [given["limit"], given["perMs"], given["burst"]].every(isPositive);
