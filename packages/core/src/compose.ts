@@ -25,14 +25,17 @@ export function compose<Req, Res>(
   return handler;
 }
 
-/** Strictly adjacent guards on one store that can decide together; everything else stands alone. */
+/**
+ * Strictly adjacent guards on one store that can decide together; everything else stands alone. Two of one kind and name
+ * go by the same state, and each would look at it as if the other took nothing: the second begins a group of its own.
+ */
 export function groups(policies: readonly Policy[]): readonly (readonly Policy[])[] {
   const result: Policy[][] = [];
   for (const policy of policies) {
     const store = storeOf(policy);
     const last = result.at(-1);
-    if (last !== undefined && store?.decideAll !== undefined && storeOf(last[0] as Policy) === store)
-      last.push(policy);
+    const fits = store?.decideAll !== undefined && last !== undefined && storeOf(last[0] as Policy) === store;
+    if (fits && !last.some((one) => one.kind === policy.kind && one.name === policy.name)) last.push(policy);
     else result.push([policy]);
   }
   return result;

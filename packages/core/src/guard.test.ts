@@ -5,6 +5,7 @@ import {
   bulkhead,
   circuitBreaker,
   createClient,
+  createMemoryRateLimitStore,
   createPipeline,
   guard,
   type PermitAsk,
@@ -78,5 +79,14 @@ describe("a store", () => {
     const store = permits(() => ({ granted: true, active: 1 }));
     expect((await createPipeline(...guards(store)).outcome(() => 1)).status).toBe("answered");
     expect(store.out).toBe(2);
+  });
+
+  it("that two guards of one name go by is asked by one after the other: together they would take what is there twice", async () => {
+    const store = createMemoryRateLimitStore();
+    const once = () => rateLimit({ name: "same", store, limits: { requests: { limit: 3, per: "1h" } } });
+    const twice = createPipeline(once(), once());
+    const outcomes = [await twice.outcome(() => 1), await twice.outcome(() => 1)];
+    expect(outcomes.map(({ status }) => status)).toEqual(["answered", "refused"]);
+    expect(twice.describe().policies.some((policy) => "together" in policy)).toBe(false);
   });
 });
