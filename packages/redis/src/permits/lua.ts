@@ -103,7 +103,7 @@ end`,
 local held, gone = {}, redis.call('ZRANGE', P, '-inf', now - 1, 'BYSCORE', 'LIMIT', 0, ${AT_ONCE})
 for id in string.gmatch(ARGV[i + 5], '%S+') do gone[#gone + 1] = ARGV[i + 3] .. id end
 if #gone > 0 then redis.call('ZREM', P, unpack(gone)) end
-local till = now + ${lease}
+local till = string.format('%.0f', now + ${lease})
 for id in string.gmatch(ARGV[i + 4], '%S+') do
   held[#held + 1] = till
   held[#held + 1] = ARGV[i + 3] .. id

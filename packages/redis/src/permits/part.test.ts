@@ -75,10 +75,11 @@ describe("a part that holds permits", () => {
   });
 
   it("names all that it holds with each heartbeat, two hundred at a time, and needs none when it holds nothing", async () => {
-    const { sent, part, beat, told } = alone();
+    const { clock, sent, part, beat, told } = alone();
     expect(beat()).toBe(false);
     const replies = Array.from({ length: 450 }, (_, n) => sent().read([n + 1], 0, true));
     expect(beat()).toBe(true);
+    await clock.settle();
     const named = told().map(({ name, args }) => [name, String(args[0]).split(" ").length]);
     expect(named).toEqual([
       ["permit-renew", 200],

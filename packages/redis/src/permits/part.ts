@@ -152,7 +152,7 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
     const now = runtime.now();
     for (const spot of spots) {
       for (const [permit, since] of spot.lost) if (now - since > leaseMs) spot.lost.delete(permit);
-      renew(spot);
+      renew(spot).catch(() => {}); // the next heartbeat says it again
       spot.used = false;
       spots.forgetIdle(spot);
     }
@@ -161,20 +161,19 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
   });
 
   /** Says by name all that is held. What lapsed meanwhile, or was lost by Redis, is there again. */
-  function renew({ permits: set, limit, held, lost, used }: Spot): void {
-    const ids = Array.from(held.keys(), number);
-    for (const permit of held.keys()) held.set(permit, true);
+  async function renew({ permits: set, limit, held, lost, used }: Spot): Promise<void> {
+    const ids = [...held.keys()];
     let without = Array.from(lost.keys(), number).join(" ");
     if (ids.length === 0 && without === "" && !used) return;
     do {
-      const some = ids.splice(0, AT_ONCE).join(" ");
-      outbox.push({ name: "permit-renew", keys: [set], args: [limit, me, prefix, some, without] }).then(
-        (said) => {
-          if (said === CALLED_UP) queues.calledUp(set, limit);
-        },
-        () => {}, // the next heartbeat says it again
-      );
+      // What has been given back since must not come back to life.
+      const some = ids.splice(0, AT_ONCE).filter((permit) => held.has(permit));
+      for (const permit of some) held.set(permit, true);
+      const args = [limit, me, prefix, some.map(number).join(" "), without];
       without = "";
+      // One after the other, each in a script of its own.
+      const said = await outbox.push({ name: "permit-renew", keys: [set], args });
+      if (said === CALLED_UP) queues.calledUp(set, limit);
     } while (ids.length > 0);
   }
 
