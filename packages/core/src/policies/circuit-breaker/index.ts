@@ -43,7 +43,10 @@ export interface CircuitBreakerOptions<Req = Any> {
   readonly when?: (ending: Ending) => boolean | undefined;
   /** An ending that opens at once, whatever the rate: a 402 of an account. */
   readonly trip?: (ending: Ending) => boolean;
-  /** Where circuits are kept. @default this process */
+  /**
+   * Where circuits are kept. With a shared store each process counts its own calls, one that is sick is open for itself
+   * alone, and once enough of them are it is open for all, tried by one for all, and closed for all. @default this process
+   */
   readonly store?: BreakerStore;
   /** What is done while a shared store is away. @default "local": this process's own circuit */
   readonly outage?: OutageMode;
@@ -51,7 +54,10 @@ export interface CircuitBreakerOptions<Req = Any> {
 
 /** A breaker that can be held open or closed by hand. */
 export interface CircuitBreaker<Req = Any> extends Updatable<CircuitBreakerOptions<Req>, Req, Any> {
-  /** Beats every automatic transition, until `undefined` gives it back. */
+  /**
+   * Beats every automatic transition, until `undefined` gives it back; over a shared store in all processes. While that
+   * is away it holds in this one, and the others are told later.
+   */
   force(to: "open" | "closed" | undefined, key?: string): MaybePromise<void>;
 }
 
