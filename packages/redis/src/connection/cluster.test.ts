@@ -53,6 +53,26 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     }
   });
 
+  test("a client that was given is used for keys and channels, and left open", async () => {
+    const client = new library.Cluster(
+      cluster.nodes.map(({ port }) => ({ host: "127.0.0.1", port })),
+      { lazyConnect: true, enableOfflineQueue: false, retryDelayOnFailover: 0 },
+    );
+    onTestFinished(() => client.disconnect());
+    const { link, key, scope } = open(library, { client, decisionTimeout: LONG_MS });
+    await turned(link, true);
+    expect(await link.run(COUNT, [key], [1])).toBe(1);
+    const channel = createScope(scope).channel("c");
+    const heard: string[] = [];
+    await new Promise<void>(
+      (resolve) => void link.subscribe(channel, (message) => heard.push(message), resolve),
+    );
+    await cluster.nodes[2]?.cli("PUBLISH", channel, "x");
+    await eventually(() => heard.length === 1);
+    await link.close();
+    expect(await client.call("GET", key)).toBe("1");
+  });
+
   test("a frozen node is down for its scopes alone", async () => {
     const [first, second, third] = await links(library, 100);
     if (first === undefined || second === undefined || third === undefined)

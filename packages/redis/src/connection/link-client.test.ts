@@ -2,7 +2,9 @@ import { startProxy } from "@breakwater-internal/redis-server";
 import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import { describe, expect, onTestFinished, test } from "vitest";
 
+import { createScope } from "../keys.ts";
 import { COUNT, eventually, failure, LIBRARIES, LONG_MS, open, turned } from "./lab.test-help.ts";
+import { script } from "./scripts.ts";
 
 const redis = useRedis();
 
@@ -27,6 +29,22 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     const second = open(library, { client: lazy, decisionTimeout: LONG_MS }); // connected already
     await turned(second.link, true);
     expect(await lazy.call("GET", first.key)).toBe("1");
+  });
+
+  test("the prefix of a client is before our keys, and not in what is published", async () => {
+    const client = new Redis(redis.url, { ...safe, keyPrefix: "team{1}:" });
+    onTestFinished(() => client.disconnect());
+    const { link, key, scope } = open(library, { client, decisionTimeout: LONG_MS });
+    await turned(link, true);
+    const channel = createScope(scope).channel("c");
+    const heard: string[] = [];
+    await new Promise<void>(
+      (resolve) => void link.subscribe(channel, (message) => heard.push(message), resolve),
+    );
+    expect(await link.run(COUNT, [key], [1])).toBe(1);
+    expect(await redis.cli("GET", `team{1}:${key}`)).toBe("1");
+    await link.run(script("tell", "return redis.call('PUBLISH', ARGV[1], 'x')"), [key], [channel]);
+    await eventually(() => heard.length === 1);
   });
 
   test("a client with the defaults of ioredis is refused before it is used", () => {
