@@ -21,7 +21,7 @@ export interface CacheScripts {
 
 /** What `claim` says. */
 export const HELD = 0;
-export const WAITING = 1;
+const WAITING = 1;
 export const FOUND = 2;
 export const NEWS = 3;
 

@@ -2,7 +2,7 @@ import type { Call } from "../../call.ts";
 import { type Any, chain, isPromise, type MaybePromise } from "../../handler.ts";
 import type { Ending, Outcome } from "../../outcome.ts";
 import { failureOf, noteOf } from "./failures.ts";
-import { ELSEWHERE } from "./single-flight.ts";
+import { type Before, ELSEWHERE } from "./single-flight.ts";
 import type {
   CacheAsk,
   CacheClaim,
@@ -38,7 +38,7 @@ export interface Turn {
   /** Whether others do, or have just tried, what this one was to do for nobody. */
   readonly idle: "busy" | "failed" | undefined;
   /** Resolves to `undefined` when the attempt is to be made here, also when the call was aborted meanwhile. Never rejects. */
-  come(call: Call<Any>): MaybePromise<Outcome<never> | typeof ELSEWHERE | undefined>;
+  readonly come: Before;
   /** Keeps the answer for all; `undefined` if this process holds no claim. */
   fill(entry: CacheEntry, keepMs: number): MaybePromise<boolean> | undefined;
   /** Tells the others what came of it, if that is not an answer that was kept. */
@@ -65,7 +65,7 @@ export function createTurn(options: TurnOptions): Turn {
     }
   }
 
-  function decided(call: Call<Any>, claimed: CacheClaim | undefined): ReturnType<Turn["come"]> {
+  function decided(call: Call<Any>, claimed: CacheClaim | undefined): ReturnType<Before> {
     onDecided(claimed !== undefined && claimed.status !== "held" && claimed.status !== "alone");
     if (call.aborted) {
       letGo(claimed);
@@ -98,7 +98,7 @@ export function createTurn(options: TurnOptions): Turn {
     });
   }
 
-  function come(call: Call<Any>, news: CacheHeld | CacheNews | undefined): ReturnType<Turn["come"]> {
+  function come(call: Call<Any>, news: CacheHeld | CacheNews | undefined): ReturnType<Before> {
     switch (news?.status) {
       case "held":
         held = news;
