@@ -11,6 +11,8 @@ export interface Numbers {
   /** In µs, rounded up: so a limit is never higher than it was said to be. */
   readonly per: number;
   readonly burst: number;
+  /** How many values its script replies with. */
+  readonly values: number;
 }
 
 /** The limits of an ask, and the script that decides them. */
@@ -25,6 +27,7 @@ export interface RateNumbers {
 export const MOST: number = 2 ** 50;
 
 const LETTERS = { gcra: "g", window: "w" } as const;
+const SCRIPTS = { gcra: bucketLua, window: windowLua } as const;
 
 /** Rules are the same objects again and again. */
 export function createNumbers(): (rules: RateRules) => RateNumbers {
@@ -45,8 +48,8 @@ export function createNumbers(): (rules: RateRules) => RateNumbers {
 export function limitsOf(shape: string): readonly LimitLua[] {
   const limits: LimitLua[] = [];
   for (const letter of shape.slice(1)) {
-    if (letter === LETTERS.gcra) limits.push(bucketLua);
-    else if (letter === LETTERS.window) limits.push(windowLua);
+    if (letter === LETTERS.gcra) limits.push(SCRIPTS.gcra);
+    else if (letter === LETTERS.window) limits.push(SCRIPTS.window);
   }
   return limits;
 }
@@ -58,6 +61,7 @@ export function numbersOf({ algorithm, limit, perMs, burst }: RateRule): Numbers
     // 50.1 ms are 50100 µs, whatever the product comes to.
     per: Math.max(1, Math.ceil(perMs * 1_000 - 1e-6)),
     burst: Math.min(burst, MOST),
+    values: SCRIPTS[algorithm].values,
   };
 }
 

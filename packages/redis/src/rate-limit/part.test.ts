@@ -183,7 +183,7 @@ describe("while Redis is away", () => {
     expect(await left(witness)).toEqual([98, 7_700]);
   });
 
-  test("what was granted without Redis is not given back there", async () => {
+  test("what was granted without Redis is not given back there, and what it used on top is charged", async () => {
     const { process, cut, mend } = await joinRemote();
     const witness = await join({ scope: process.context.scope.name });
     await cut();
@@ -194,7 +194,8 @@ describe("while Redis is away", () => {
     await mend();
     await vi.waitUntil(async () => (await left(witness))[1] !== 10_000, { timeout: 20_000 });
     await process.settle(given, reply, { requests: -1, tokens: -100, now: 50_000 });
-    await process.decide(ask(0));
-    expect(await left(witness)).toEqual([98, 9_900]);
+    expect(await left(witness)).toEqual([99, 9_900]);
+    await process.settle(given, reply, { requests: 0, tokens: 30, now: 50_000 });
+    expect(await left(witness)).toEqual([99, 9_870]);
   });
 });

@@ -55,7 +55,8 @@ export function createRatePart(context: Context): RatePart {
   ): Pending<RateLimitReply> {
     if (rules !== ask.limits) agreedUpon.set(ask.limits, rules);
     else if (mismatch !== undefined) agreedUpon.delete(rules); // the others are gone, or have come round
-    const { shape, requests, tokens } = numbersOf(rules);
+    const numbers = numbersOf(rules);
+    const { shape, requests, tokens } = numbers;
     return {
       shape,
       write(keys, args) {
@@ -71,7 +72,7 @@ export function createRatePart(context: Context): RatePart {
       },
       read(values, at, taken) {
         recover();
-        const reply = replyOf({ shape, requests, tokens }, ask, values, at, taken);
+        const reply = replyOf(numbers, ask, values, at, taken);
         known.note(ask.name, ask.key, rules, reply, ask.now);
         if (mismatch !== undefined) reply.mismatch = mismatch;
         return reply;
@@ -167,10 +168,12 @@ export function createRatePart(context: Context): RatePart {
       const { admitted, source, at } = reply;
       if (!admitted || source === "open" || source === "closed") return undefined;
       if (source === "local") {
-        // Granted before Redis was back, which was charged for it then.
-        if (!local.settle(ask, reply, adjustment)) return undefined;
-      } else if (link.up) return settleAll(asAgreed(ask), at, adjustment);
-      else local.owe(asAgreed(ask), adjustment);
+        if (local.settle(ask, reply, adjustment)) return undefined;
+        // Granted before Redis was back, which was charged for it then: nothing comes back, and the rest is on top.
+        adjustment = onTop(adjustment);
+      }
+      if (link.up) return settleAll(asAgreed(ask), at, adjustment);
+      local.owe(asAgreed(ask), adjustment);
       return undefined;
     },
     remaining: known.remaining,
@@ -182,6 +185,10 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 const AMOUNTS = ["requests", "tokens"] as const;
 const nothing = (): void => {};
 
+function onTop({ requests, tokens, now }: RateAdjustment): RateAdjustment {
+  return { requests: Math.max(0, requests), tokens: Math.max(0, tokens), now };
+}
+
 function writeLimit(
   args: (string | number)[],
   { algorithm, limit, per, burst }: Numbers,
@@ -192,7 +199,7 @@ function writeLimit(
 }
 
 function replyOf(
-  { shape, requests, tokens }: RateNumbers,
+  { requests, tokens }: RateNumbers,
   { cost }: RateLimitAsk,
   values: readonly unknown[],
   at: number,
@@ -207,7 +214,7 @@ function replyOf(
   if (requests !== undefined) {
     reply.requests = standingOf(requests, values, next, taken ? undefined : cost.requests);
     reply.retryAfterMs = reply.requests.retryAfterMs;
-    next += limitsOf(shape)[0]?.values ?? 0;
+    next += requests.values;
   }
   if (tokens !== undefined) {
     reply.tokens = standingOf(tokens, values, next, taken ? undefined : cost.tokens);

@@ -21,7 +21,7 @@ export function standingOf(
 
 /** @param passed µs since the bucket was full */
 export function bucketStanding(
-  { limit, per, burst }: Numbers,
+  { limit, per, burst }: Pick<Numbers, "limit" | "per" | "burst">,
   taken: number,
   passed: number,
   cost: number | undefined,
