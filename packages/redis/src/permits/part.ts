@@ -78,9 +78,11 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
           return { granted: true, active: said, permit: permit as string, ...news };
         }
         const active = said < 0 ? -1 - said : said;
-        const spot = spots.find(name, key);
         if (said < 0) {
-          if (spot?.waiting !== undefined) queues.refused(spot, kept);
+          const spot = spots.at(name, key);
+          spot.limit = limit;
+          spot.used = true;
+          if (spot.waiting !== undefined) queues.refused(spot, kept);
           // There are places, and somebody waits who has not been called up: they have become free unseen.
           else if (active < limit) queues.passOn(spots.permitsOf(name, key), limit);
         } else if (kept) queues.passOn(spots.permitsOf(name, key), limit);
@@ -161,10 +163,10 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
   });
 
   /** Says by name all that is held. What lapsed meanwhile, or was lost by Redis, is there again. */
-  async function renew({ permits: set, limit, held, lost, used }: Spot): Promise<void> {
+  async function renew({ permits: set, limit, held, lost, used, waiting }: Spot): Promise<void> {
     const ids = [...held.keys()];
     let without = Array.from(lost.keys(), number).join(" ");
-    if (ids.length === 0 && without === "" && !used) return;
+    if (ids.length === 0 && without === "" && !used && waiting === undefined) return;
     do {
       // What has been given back since must not come back to life.
       const some = ids.splice(0, AT_ONCE).filter((permit) => held.has(permit));

@@ -13,7 +13,7 @@ export interface Spot {
   readonly held: Map<string, boolean>;
   /** Permits that nobody holds and that Redis may know all the same, and since when. */
   readonly lost: Map<string, number>;
-  /** One was taken where others were: the set is kept by the next heartbeat. */
+  /** One was taken where others were, or was refused: the next heartbeat keeps the set, and looks for what has lapsed. */
   used: boolean;
   /** While somebody waits. */
   waiting: Waiting | undefined;
