@@ -30,8 +30,13 @@ export interface Connection {
   readonly subscriber: Subscriber;
   /** Why nothing can be sent. */
   away(): LinkError | undefined;
-  /** Settles at the deadline at the latest; whatever comes later is let go. `heard` is told how it went. */
-  send(issue: Issue, ms: number, heard?: Heard): Promise<unknown>;
+  /**
+   * Settles at the deadline at the latest; whatever comes later is let go.
+   *
+   * @param heard told how it went
+   * @param vital whether it is sent though many commands wait already
+   */
+  send(issue: Issue, ms: number, heard?: Heard, vital?: boolean): Promise<unknown>;
   /** Looks at the server, once for each time that it is connected to. Rejects while it is not known to be fit. */
   meet(): Promise<void>;
   watch(watcher: Watcher): void;
@@ -59,6 +64,9 @@ const SILENCE = 1_000;
 /** A client of ours that has ended, as one without sentinels does, is connected again after so long, in ms. */
 const REVIVE_AFTER = 500;
 
+/** Commands beside `maxInFlight`: probes, heartbeats and what gives back, on which the others hang. */
+const RESERVE = 64;
+
 /** Hints are for people. */
 const MOST_HINTS = 16;
 
@@ -82,9 +90,9 @@ export function createConnection(options: ConnectionOptions): Connection {
   /** Commands without a reply, those that nobody waits for any more included. Counted anew for each connection. */
   let inFlight = { count: 0 };
 
-  function send(issue: Issue, ms: number, heard?: Heard): Promise<unknown> {
+  function send(issue: Issue, ms: number, heard?: Heard, vital = false): Promise<unknown> {
     const flight = inFlight;
-    if (flight.count >= maxInFlight) {
+    if (flight.count >= maxInFlight + (vital ? RESERVE : 0)) {
       return Promise.reject(new LinkError(`${maxInFlight} commands wait for Redis already`, false));
     }
     if (flight.count++ === 0) heardAt = runtime.now(); // from now on something should come
@@ -143,7 +151,7 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   async function meet(): Promise<void> {
     const meeting = (met ??= checkServer((name, ...args) =>
-      send(() => client.call(name, ...args), PATIENCE * timeoutMs),
+      send(() => client.call(name, ...args), PATIENCE * timeoutMs, undefined, true),
     ));
     const check = await meeting.catch((error: unknown) => {
       if (met === meeting) met = undefined; // it did not answer, which may change

@@ -24,7 +24,7 @@ export function createLink(connection: Connection, scope: Scope): RedisLink {
       if (error !== undefined) throw error;
       await connection.meet();
       // Written, not read: a replica, or a server without memory, would answer a read.
-      await connection.send(() => client.call("SET", probeKey, "1", "PX", 1000), timeoutMs);
+      await connection.send(() => client.call("SET", probeKey, "1", "PX", 1000), timeoutMs, undefined, true);
     },
     changed(up) {
       for (const tell of listeners) {
@@ -78,6 +78,7 @@ export function createLink(connection: Connection, scope: Scope): RedisLink {
           }),
         ms,
         health,
+        script.vital,
       );
     },
     command(name, args, { timeoutMs: ms = timeoutMs, binary = false } = {}) {

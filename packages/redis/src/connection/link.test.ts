@@ -2,6 +2,7 @@ import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { COUNT, ECHO, eventually, failure, LIBRARIES, LONG_MS, open, turned } from "./lab.test-help.ts";
+import { script } from "./scripts.ts";
 
 const redis = useRedis();
 
@@ -88,6 +89,7 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     const { server } = redis;
     const { link, key } = open(library, { url: redis.url, decisionTimeout: 50, maxInFlight: 2 });
     await turned(link, true);
+    await link.run(COUNT, [key], [0], LONG_MS); // known to the server from now on
     server.freeze();
     onTestFinished(() => server.thaw());
     const waiting = [1, 2].map(() => failure(link.run(COUNT, [key], [1])));
@@ -95,11 +97,13 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     expect(await failure(link.run(COUNT, [key], [1]))).toMatchObject(full);
     await Promise.all(waiting);
     expect(await failure(link.run(COUNT, [key], [1]))).toMatchObject(full);
+    const vital = link.run(script("beat", COUNT.lua, { vital: true }), [key], [0], LONG_MS);
     server.thaw();
     const room = async (): Promise<boolean> => {
       const reply = await link.run(COUNT, [key], [0], LONG_MS).catch(() => undefined);
       return reply === 2;
     };
+    expect(await vital).toBe(2);
     await eventually(room);
     expect(link.up).toBe(true);
   });

@@ -5,6 +5,8 @@ export interface Script {
   readonly name: string;
   readonly lua: string;
   readonly sha: string;
+  /** Sent though many commands wait already: there are few of it, and others hang on them. */
+  readonly vital: boolean;
 }
 
 /** Why Redis did not answer. `unknown`: whether it did what it was asked to. */

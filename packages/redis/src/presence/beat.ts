@@ -60,6 +60,7 @@ for _, member in ipairs(redis.call('ZRANGE', KEYS[3], '-inf', '+inf', 'BYSCORE',
 end
 local count = redis.call('ZCOUNT', KEYS[1], now, '+inf')
 return { now, now < learn and math.max(count, knew) or count, id, learn, entered, others }`,
+  { vital: true },
 );
 
 /** What a beat learns. */
