@@ -94,9 +94,11 @@ export function permitGuard<Req>(
   const keyOf = (call: Call<Req>): string => settings.now.key?.(call.request, call) ?? "";
 
   function askFor(call: Call<Req>, key: string): PermitAsk {
-    const ask = { kind: "permit", name, key, limit: limits.of(key, call) } as const;
-    if (store.shared !== true) return ask;
-    return { ...ask, outage: settings.now.outage, version: limits.version?.() };
+    const limit = limits.of(key, call);
+    if (store.shared !== true) return { kind: "permit", name, key, limit };
+    // Written out: a spread takes longer than the rest of the guard.
+    const { outage } = settings.now;
+    return { kind: "permit", name, key, limit, outage, version: limits.version?.() };
   }
 
   function lineOf(call: Call<Req>, key: string): Waiting {

@@ -96,16 +96,15 @@ export function circuitBreaker<Req = Any>(options: CircuitBreakerOptions<Req> = 
     snapshot: () => store.snapshot(name, now()),
     outage: () => settings.now.outage,
     ask(call) {
-      const { key, machine, outage } = settings.now;
-      const ask: BreakerAsk = {
-        kind: "breaker",
-        name,
-        key: key?.(call.request, call) ?? "",
-        config: machine,
-        now: call.runtime.now(),
-        random: machine.rampMs === 0 ? 0 : call.runtime.random(),
-      };
-      return store.shared === true ? { ...ask, outage, version: settings.version } : ask;
+      const { key: keyOf, machine: config, outage } = settings.now;
+      const { version } = settings;
+      const key = keyOf?.(call.request, call) ?? "";
+      const at = call.runtime.now();
+      const random = config.rampMs === 0 ? 0 : call.runtime.random();
+      // Written out twice: a spread takes longer than the rest of the guard.
+      return store.shared === true
+        ? { kind: "breaker", name, key, config, now: at, random, outage, version }
+        : { kind: "breaker", name, key, config, now: at, random };
     },
     judge(admission, { host, id }, { key }) {
       if ("ticket" in admission) return undefined;
