@@ -44,15 +44,15 @@ export interface Connection {
 }
 
 /** Sends a command; `open` says later whether somebody still waits for it. */
-export type Issue = (open: () => boolean) => Promise<unknown>;
+type Issue = (open: () => boolean) => Promise<unknown>;
 
-export interface Heard {
+interface Heard {
   succeeded(): void;
   /** Redis did not answer, or cannot do its work. */
   failed(error: LinkError): void;
 }
 
-export interface Watcher {
+interface Watcher {
   connected(): void;
   disconnected(reason?: LinkError): void;
   closed(): void;

@@ -59,7 +59,7 @@ export interface Link {
   close(): Promise<void>;
 }
 
-export interface CommandOptions {
+interface CommandOptions {
   readonly timeoutMs?: number;
   readonly binary?: boolean;
 }
