@@ -9,7 +9,7 @@ export interface LimitLua {
 }
 
 /** Where one limit stands in a script. */
-export interface LimitPlace {
+interface LimitPlace {
   /** `KEYS[1]`. */
   readonly key: string;
   /** Number of its first argument. */

@@ -54,7 +54,7 @@ export function limitsOf(shape: string): readonly LimitLua[] {
   return limits;
 }
 
-export function numbersOf({ algorithm, limit, perMs, burst }: RateRule): Numbers {
+function numbersOf({ algorithm, limit, perMs, burst }: RateRule): Numbers {
   return {
     algorithm,
     limit: Math.min(limit, MOST),

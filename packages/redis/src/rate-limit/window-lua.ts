@@ -68,7 +68,7 @@ end`;
 };
 
 /** There are the locals `limit` and `per`. */
-export function header(used: string): string {
+function header(used: string): string {
   return `struct.pack('dddd', ${used}, now, limit, per)`;
 }
 
