@@ -17,7 +17,7 @@ describe.concurrent.each([
     // Node's timers are early by up to a millisecond.
     advance: (ms) => new Promise((resolve) => setTimeout(resolve, ms + 2)),
     dispose: (store) => (store as Member).close(),
-    slackMs: 300,
+    slackMs: 400,
   });
   it.each(cases)("$name", ({ run }) => run(), 30_000);
 });

@@ -357,4 +357,23 @@ describe("while Redis is away", () => {
     await proxy.refuse(false);
     await eventually(() => there.snapshot()?.status).toBe("forced-open");
   }, 30_000);
+
+  it("nobody waits for a Redis that goes away while it is told", async () => {
+    const proxy = await startProxy(redis.port);
+    onTestFinished(() => proxy.close());
+    const scope = newScope();
+    const [cut, other] = [await join({ scope }, proxy.url), await join({ scope })];
+    const [here, there] = [talkTo(cut), talkTo(other)];
+    await here.ticket();
+    await there.ticket();
+    proxy.stall(true);
+    const held = here.force("open");
+    await proxy.refuse(true);
+    await held;
+    await here.refusedFor();
+    await there.ticket();
+    proxy.stall(false);
+    await proxy.refuse(false);
+    await eventually(() => there.snapshot()?.status).toBe("forced-open");
+  }, 30_000);
 });

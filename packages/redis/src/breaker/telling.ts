@@ -75,7 +75,21 @@ export function createTelling(
         },
         () => undefined,
       );
-    return link.up ? told : undefined;
+    return link.up ? unlessAway(told) : undefined;
+  }
+
+  /** Somebody may wait for it, and what is told later may be told much later. */
+  function unlessAway(told: Promise<Said | undefined>): Promise<Said | undefined> {
+    return new Promise((resolve) => {
+      const settle = (said: Said | undefined): void => {
+        end();
+        resolve(said);
+      };
+      const end = link.onChange((up) => {
+        if (!up) settle(undefined);
+      });
+      void told.then(settle);
+    });
   }
 
   return {
