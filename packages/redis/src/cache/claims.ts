@@ -46,8 +46,9 @@ const LOOK_MS = 500;
 const PATIENCE_MS = 1_000;
 
 export function createClaims(options: ClaimsOptions): Claims {
-  const { link, scripts, instance, leaseMs, write, watch } = options;
+  const { link, scripts, instance, write, watch } = options;
   const { runtime } = link;
+  const leaseMs = Math.ceil(options.leaseMs); // Redis knows whole ones
   /** What ends each claim that is held or waited for. */
   const unfinished = new Set<() => void>();
   let count = 0;

@@ -98,6 +98,21 @@ describe("answers in Redis", () => {
     await until(async () => (await valueOf(one, "b")) === undefined);
   });
 
+  it("that were deleted while a process could not hear are gone when it hears again", async () => {
+    const scope = someScope();
+    const [one, two] = [
+      await lab(redis.url, { scope, memoryMs: HOUR }),
+      await lab(redis.url, { scope, leaseMs: 1_000.5 }),
+    ];
+    for (const key of ["deleted", "cleared"]) {
+      await one.cache.set(ask(key), entryOf("old"), HOUR);
+      await until(async () => (await valueOf(one, key)) === "old");
+      await redis.cli("CLIENT", "KILL", "TYPE", "pubsub");
+      await (key === "deleted" ? two.cache.delete(ask(key)) : two.cache.clear("answers"));
+      await until(async () => (await valueOf(one, key)) === undefined);
+    }
+  });
+
   it("that were cleared do not come back when Redis forgets what is current", async () => {
     const scope = someScope();
     const { cache, link } = await lab(redis.url, { scope });
