@@ -137,17 +137,15 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
     });
   }
 
-  function release({ name, key }: PermitAsk, { permit }: PermitReply): Promise<void> | undefined {
+  /** @returns when Redis knows, if it has to */
+  function giveUp({ name, key }: PermitAsk, { permit }: PermitReply): Promise<void> | undefined {
     const spot = permit === undefined ? undefined : spots.find(name, key);
     const told = spot?.held.get(permit as string);
     if (spot === undefined || told === undefined) return undefined;
     spot.held.delete(permit as string);
     spots.forgetIdle(spot);
-    const byRedis = asksRedis(context);
-    if (!byRedis) queues.wake(spot);
     if (!told) return undefined;
-    const given = giveBack(spot, permit as string).catch(() => lose(spots.at(name, key), permit as string));
-    return byRedis ? given : undefined;
+    return giveBack(spot, permit as string).catch(() => lose(spots.at(name, key), permit as string));
   }
 
   presence.onBeat(() => {
@@ -192,8 +190,15 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
       const { config, mismatch } = known;
       return { ...local(ask, config), ...(mismatch && { mismatch }) };
     },
-    undo: (ask, reply) => void release(ask, reply),
-    release,
+    undo: (ask, reply) => void giveUp(ask, reply),
+    release(ask, reply) {
+      const given = giveUp(ask, reply);
+      if (asksRedis(context)) return given;
+      // It is told later. Who waits in this process need not wait for that.
+      const spot = spots.find(ask.name, ask.key);
+      if (spot !== undefined) queues.wake(spot);
+      return undefined;
+    },
     active: (name) =>
       Object.fromEntries(
         Array.from(spots.of(name), ({ key, held }) => [key, held.size] as const).filter(([, out]) => out > 0),
