@@ -30,10 +30,18 @@ export interface Member extends BreakerStore {
 
 export const newScope = (): string => randomUUID();
 
-export async function joinFleet(url: string, options: MemberOptions = {}): Promise<Member> {
+/** @param where a url, or those of the nodes of a cluster */
+export async function joinFleet(
+  where: string | readonly string[],
+  options: MemberOptions = {},
+): Promise<Member> {
   const { scope: name = newScope(), library, leaseMs = 15_000, random = () => 0.5 } = options;
   // A machine with many tests at once is slow at times: what is late is no matter of these tests.
-  const config = readRedisOptions({ url, scope: name, decisionTimeout: "2s" });
+  const config = readRedisOptions({
+    ...(typeof where === "string" ? { url: where } : { cluster: where }),
+    scope: name,
+    decisionTimeout: "2s",
+  });
   const scope = createScope(name);
   const link = openLink(config, scope, library);
   const real = systemRuntime();

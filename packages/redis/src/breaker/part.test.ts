@@ -1,5 +1,5 @@
 // Several members of a fleet in one process, each with connections and a presence of its own.
-import { startProxy, startRedis } from "@breakwater-internal/redis-server";
+import { startCluster, startProxy, startRedis } from "@breakwater-internal/redis-server";
 import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import {
   type BreakerAsk,
@@ -8,6 +8,8 @@ import {
   createPipeline,
   isPromise,
 } from "@breakwater/core";
+import * as six from "ioredis";
+import * as five from "ioredis5";
 import { describe, expect, it, onTestFinished } from "vitest";
 
 import { joinFleet, type Member, type MemberOptions, newScope } from "./fleet.test-help.ts";
@@ -16,8 +18,11 @@ import { type Talk, talkTo, usual } from "./talk.test-help.ts";
 
 const redis = useRedis();
 
-async function join(options: MemberOptions = {}, url: string = redis.url): Promise<Member> {
-  const member = await joinFleet(url, options);
+async function join(
+  options: MemberOptions = {},
+  where: string | readonly string[] = redis.url,
+): Promise<Member> {
+  const member = await joinFleet(where, options);
   onTestFinished(() => member.close());
   return member;
 }
@@ -117,6 +122,29 @@ describe("a shared circuit", () => {
     }
     expect(part.local(ask)).toMatchObject({ retryAfterMs: expect.any(Number) });
   });
+
+  it("lives on one node of a cluster, and its hints come from any", async () => {
+    const cluster = await startCluster();
+    onTestFinished(() => cluster.stop());
+    const urls = cluster.nodes.map(({ url }) => url);
+    for (const library of [six, five]) {
+      const scope = newScope();
+      const [first, second] = [await join({ scope, library }, urls), await join({ scope, library }, urls)];
+      const [here, there] = [talkTo(first), talkTo(second)];
+      await here.ticket();
+      await there.ticket();
+      for (let i = 0; i < 4; i++) await here.end(await here.ticket(), "failure");
+      expect(there.snapshot()?.status, "one of two").toBe("closed");
+      for (let i = 0; i < 4; i++) await there.end(await there.ticket(), "failure");
+      await eventually(() => here.snapshot()?.openings).toBe(1);
+      await eventually(() => [here.snapshot()?.epoch, here.snapshot()?.status]).toEqual([
+        there.snapshot()?.epoch,
+        "open",
+      ]);
+      expect(await there.end(await there.probe(), "success")).toBe("close");
+      await eventually(() => here.snapshot()?.status).toBe("closed");
+    }
+  }, 60_000);
 
   it("needs no right to publish", async () => {
     await redis.cli("ACL", "SETUSER", "mute", "on", "nopass", "~*", "resetchannels", "+@all");
