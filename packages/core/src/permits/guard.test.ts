@@ -146,6 +146,23 @@ describe("a line over a distant store", () => {
     expect(clock.pending).toBe(0);
   });
 
+  it("waits no longer than it may after it was called up in vain", async () => {
+    const { clock, redis, ask } = limited({ maxWait: 100 });
+    const outcome = ask.outcome("one");
+    redis.refuse();
+    await clock.settle();
+    redis.wake();
+    await clock.settle();
+    redis.refuse();
+    await clock.settle();
+    await clock.advance(100);
+    expect(await Promise.race([outcome, clock.settle()])).toMatchObject({
+      refusal: { code: "QUEUE_TIMEOUT" },
+    });
+    expect(redis.watches).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
   it("passes its turn on when it leaves while it asks, and gives back what comes too late", async () => {
     const { clock, script, redis, ask } = limited();
     const controller = new AbortController();

@@ -176,7 +176,7 @@ export function permitGuard<Req>(
         waiter.late = true;
         if (waiter.asking) return; // he may just be getting his permit
         giveUp();
-        resolve(timedOut);
+        waiter.wake(timedOut); // he may have been called up in vain since, and wait for that anew
       });
       waiter.done = () => {
         cancel();
@@ -186,7 +186,7 @@ export function permitGuard<Req>(
         cancel();
         if (waiting.places.get(call) !== place) return;
         giveUp();
-        resolve(undefined); // the abort has told the outcome already
+        waiter.wake(); // the abort has told the outcome already
       });
     });
   }
