@@ -34,8 +34,8 @@ export interface Circuit {
   readonly fresh: boolean;
   /** What this process counts. It follows the shared circuit, so that it can go on from there when Redis is away. */
   readonly own: BreakerState;
-  /** Open, or trying, for this process alone. */
-  readonly alone: boolean;
+  /** For how long it is open for this process alone, in ms. */
+  readonly aloneMs: number;
   /** Closed, and of no interest to anybody: it may be forgotten. */
   readonly well: boolean;
   /** An ask was made: its clock may be another than the store's. */
@@ -132,8 +132,8 @@ export function createCircuit(options: CircuitOptions): Circuit {
     get fresh() {
       return runtime.now() - heardAt < FRESH_MS;
     },
-    get alone() {
-      return (shared === undefined || shared.status === "closed") && own.snapshot(now()).status !== "closed";
+    get aloneMs() {
+      return circuit.ours ? own.snapshot(now()).openForMs : 0;
     },
     get well() {
       return own.well && (shared === undefined || shared.status === "closed");

@@ -12,6 +12,7 @@ import * as six from "ioredis";
 import * as five from "ioredis5";
 import { describe, expect, it, onTestFinished } from "vitest";
 
+import { createScope } from "../keys.ts";
 import { joinFleet, type Member, type MemberOptions, newScope } from "./fleet.test-help.ts";
 import { ADMITTED } from "./fragment.ts";
 import { type Talk, talkTo, usual } from "./talk.test-help.ts";
@@ -121,6 +122,22 @@ describe("a shared circuit", () => {
         await part.record(ask, admission.ticket, { result: "failure", slow: false, trip: false, now: 1 });
     }
     expect(part.local(ask)).toMatchObject({ retryAfterMs: expect.any(Number) });
+  });
+
+  it("is not opened by two that are not open at the same time", async () => {
+    const { first, second, scope } = await fleet(3, {}, 300);
+    const state = createScope(scope).key("breaker", "circuit", "");
+    const votes = createScope(scope).key("breaker-votes", "circuit", "");
+    for (let i = 0; i < 4; i++) await first.end(await first.ticket(), "failure");
+    // It could try again by now; its vote has ended, and the heartbeats do not renew it.
+    await eventually(() => first.snapshot()).toMatchObject({ status: "open", openForMs: 0 });
+    await eventually(async () => {
+      const [seconds, micros] = ((await redis.cli("TIME")) as string[]).map(Number) as [number, number];
+      return redis.cli("ZCOUNT", votes, seconds * 1e6 + micros, "+inf");
+    }).toBe(0);
+    for (let i = 0; i < 4; i++) await second.end(await second.ticket(), "failure");
+    expect(second.snapshot()?.status, "for itself").toBe("open");
+    expect(await redis.cli("GET", state)).toBeNull();
   });
 
   it("lives on one node of a cluster, and its hints come from any", async () => {

@@ -66,7 +66,7 @@ export function createBreakerPart(context: Context): BreakerPart {
     for (const circuit of circuits.some(AT_A_BEAT)) {
       void telling
         .look(circuit, again)
-        .then(() => (circuit.alone ? telling.vote(circuit, false) : undefined));
+        .then(() => (circuit.aloneMs > 0 ? telling.vote(circuit, false) : undefined));
     }
   });
 
@@ -222,11 +222,13 @@ export function createBreakerPart(context: Context): BreakerPart {
 
 const isProbe = (ticket: Ticket): ticket is ProbeTicket => "id" in ticket;
 
+const nothing = (): void => undefined;
+
 function known(reply: Admission): Pending<Admission> {
-  const nothing = (): void => undefined;
+  const refuses = !("ticket" in reply);
   return {
     shape: "b",
-    known: { reply, refuses: !("ticket" in reply) },
+    known: { reply, refuses },
     write: nothing,
     read: () => reply,
     idle: () => reply,

@@ -112,8 +112,8 @@ export function createTelling(
     async vote(circuit, trip) {
       const { shared } = circuit;
       if (shared?.status !== "closed") return;
-      const { openForMs } = circuit.own.snapshot(circuit.now());
-      const args = [presence.instance, shared.epoch, micros(openForMs), trip ? 1 : 0];
+      const lifeUs = Math.max(1, micros(circuit.aloneMs));
+      const args = [presence.instance, shared.epoch, lifeUs, trip ? 1 : 0];
       const said = await tell(circuit, "breaker-vote", args, false);
       if (said?.[0] === 1) circuit.told("open");
     },
