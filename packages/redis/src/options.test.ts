@@ -17,6 +17,7 @@ test("a url is enough", () => {
     instances: 1,
     maxInFlight: 1024,
     allowed: [],
+    cache: { memoryBytes: 33_554_432, memoryMs: 5_000 },
     runtime: systemRuntime(),
   });
 });

@@ -2,6 +2,7 @@ import type { CancelTimer, Runtime } from "@breakwater/core";
 
 import { createDeadlines } from "./deadlines.ts";
 import { faultOf } from "./faults.ts";
+import { createGather } from "./gather.ts";
 import { LinkError } from "./link.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { checkServer, type ServerCheck } from "./server.ts";
@@ -76,6 +77,7 @@ const PATIENCE = 4;
 export function createConnection(options: ConnectionOptions): Connection {
   const { client, runtime, timeoutMs, maxInFlight } = options;
   const deadlines = createDeadlines(runtime);
+  const gather = createGather(client);
   const subscriber = createSubscriber({ runtime, deadlines, make: options.listener });
   const watchers = new Set<Watcher>();
   const hints = new Set(options.hints);
@@ -108,6 +110,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         fail(new LinkError(`Redis did not answer within ${ms} ms`, true), true);
         if (runtime.now() - heardAt > SILENCE) drop();
       });
+      gather();
       attempt(issue, () => open).then(
         (value) => {
           flight.count--;

@@ -29,6 +29,19 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     expect(await link.run(COUNT, [key], [0], LONG_MS)).toBe(3);
   });
 
+  test("a Redis that is frozen for long is connected to anew, and used when it goes on", async () => {
+    const { server } = redis;
+    const { link, key } = open(library, { url: redis.url, decisionTimeout: 50 });
+    await turned(link, true);
+    server.freeze();
+    onTestFinished(() => server.thaw());
+    await Promise.all([1, 2, 3].map(() => failure(link.run(ECHO, [key], ["x"]))));
+    await eventually(() => link.reason?.message === "Redis is not connected");
+    server.thaw();
+    await turned(link, true);
+    expect(await link.run(ECHO, [key], ["x"], LONG_MS)).toEqual(["x", 7, 0]);
+  });
+
   test("what waits when Redis dies is unknown, and a new server is used at once", async () => {
     const server = await startRedis();
     onTestFinished(() => server.stop());

@@ -17,6 +17,8 @@ export interface RedisClient {
   disconnect(reconnect?: boolean): void;
   // oxlint-disable-next-line typescript/no-explicit-any -- `Redis` and `Cluster` take different things
   duplicate(...overrides: any[]): RedisClient;
+  /** Of a single server, while there is a connection. */
+  readonly stream?: { cork(): void; uncork(): void } | undefined;
   /** Of a cluster. */
   nodes?(role?: "all" | "master" | "slave"): readonly RedisClient[];
 }
