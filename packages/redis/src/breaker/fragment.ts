@@ -13,7 +13,7 @@ export const SIZE: Size = { keys: 2, args: 6, values: 4 };
 export const CHANCES = 1_000_000;
 
 /** By how much a server's clock may have been set back before a time that lies too far ahead is held to be over. µs. */
-export const SLACK = 1_000_000;
+const SLACK = 1_000_000;
 
 /** As the characters of its text say it: "0 0 …" is closed, and was well since it opened last. */
 const ZERO = 48;

@@ -6,7 +6,7 @@ import { type BreakerOperation, FORCED_LIFE_MS, RESULTS } from "./operations.ts"
 import { codeOf, type ServerClock } from "./shared.ts";
 
 /** What a probe has said, by the id under which it was elected. */
-export interface Verdict {
+interface Verdict {
   readonly id: string;
   readonly epoch: number;
   readonly result: Result | "token";
