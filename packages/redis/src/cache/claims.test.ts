@@ -1,4 +1,4 @@
-import { startProxy, startRedis } from "@breakwater-internal/redis-server";
+import { type RedisServer, startProxy, startRedis } from "@breakwater-internal/redis-server";
 import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import type {
   CacheAsk,
@@ -52,10 +52,20 @@ async function queue(waiters: number, options?: LabOptions) {
   return { labs, first, others, holder, lines };
 }
 
-/** Commands of that name so far. */
+/** Channels on which somebody waits. */
 async function listeners(channelPart: string): Promise<number> {
   const channels = (await redis.cli("PUBSUB", "CHANNELS", `bw1:{cache:*${channelPart}`)) as readonly string[];
   return channels.length;
+}
+
+/** What a process has before it hears of others is dropped when it does. */
+async function listening(server: RedisServer, scope: string, { cache }: Lab): Promise<void> {
+  await cache.get(ask("nothing"));
+  await until(async () => {
+    const [, count] = (await server.cli("PUBSUB", "NUMSUB", `bw1:{${scope}}:cache`)) as readonly unknown[];
+    return Number(count) > 0;
+  });
+  await pass(50); // the process is told what the server knows
 }
 
 describe.each(majors)("a claim to an answer, over ioredis $major", ({ library }) => {
@@ -187,11 +197,26 @@ describe("a claim to an answer", () => {
     onTestFinished(() => server.stop());
     const scope = someScope();
     const [one, two] = [await lab(server.url, { scope }), await lab(server.url, { scope })];
+    await listening(server, scope, one);
     const holder = held(await claim(one));
     const line = waiting(await claim(two));
     await server.kill();
     expect(await line.end).toEqual({ status: "alone" });
     await expect(holder.fill(entryOf("yes"), HOUR)).rejects.toThrow(/cannot be asked/);
     expect((await one.cache.get(ask()))?.entry.value).toBe("yes"); // in this process, for a moment
+  });
+
+  it("keeps nothing in the process either that was deleted since, though Redis is gone by then", async () => {
+    const server = await startRedis();
+    onTestFinished(() => server.stop());
+    const scope = someScope();
+    const [one, two] = [await lab(server.url, { scope }), await lab(server.url, { scope })];
+    await listening(server, scope, one);
+    const holder = held(await claim(one));
+    await two.cache.delete(ask());
+    await pass(50); // it is told
+    await server.kill();
+    await expect(holder.fill(entryOf("old"), HOUR)).rejects.toThrow(/cannot be asked/);
+    expect(await one.cache.get(ask())).toBeUndefined();
   });
 });

@@ -28,9 +28,17 @@ export interface ClaimsOptions {
   /** After so long without a word from who fetches another does. */
   readonly leaseMs: number;
   /** Keeps an answer if the claim `token` still holds. */
-  readonly write: (keys: EntryKeys, token: string, entry: CacheEntry, keepMs: number) => Promise<boolean>;
+  readonly write: (keys: EntryKeys, token: string, answer: Answer) => Promise<boolean>;
   /** Told before Redis is asked; what it returns is told of an answer that is found. */
   readonly watch: (keys: EntryKeys) => (opened: Opened) => void;
+}
+
+/** To be kept. */
+export interface Answer {
+  readonly entry: CacheEntry;
+  readonly keepMs: number;
+  /** Keeps it in this process, unless it was invalidated after it was asked for. */
+  readonly near: (opened: Opened) => void;
 }
 
 /** A failure is news for those who waited, and keeps refreshes away for as long as one of their own would. */
@@ -54,7 +62,7 @@ export function createClaims(options: ClaimsOptions): Claims {
   let count = 0;
 
   async function ask(keys: EntryKeys, token: string, seen: number, since: number): Promise<Said> {
-    const found = watch(keys);
+    const near = watch(keys);
     const reply = await link.run(
       scripts.claim,
       [keys.entry, keys.lock, keys.note],
@@ -63,18 +71,18 @@ export function createClaims(options: ClaimsOptions): Claims {
       true,
     );
     const [what, now, told] = reply as readonly [number, number, Buffer | undefined];
-    if (what === HELD) return hold(keys, token);
+    if (what === HELD) return hold(keys, token, near);
     if (what === NEWS) return newsOf(String(told));
     if (what !== FOUND) return { status: "busy", now };
     const opened = open(told, now);
     if (opened === undefined) return { status: "alone" };
-    found(opened);
+    near(opened);
     return { status: "found", found: opened };
   }
 
   // --- Who fetches ---
 
-  function hold(keys: EntryKeys, token: string): CacheHeld {
+  function hold(keys: EntryKeys, token: string, near: Answer["near"]): CacheHeld {
     let over = false;
     let cancel = (): void => {};
 
@@ -109,7 +117,7 @@ export function createClaims(options: ClaimsOptions): Claims {
       async fill(entry, keepMs) {
         end();
         try {
-          return await write(keys, token, entry, keepMs);
+          return await write(keys, token, { entry, keepMs, near });
         } catch (error) {
           release(keys, token, "");
           throw error;

@@ -1,6 +1,4 @@
 import {
-  type CacheAsk,
-  type CacheEntry,
   type CacheFound,
   type CacheStore,
   chain,
@@ -11,12 +9,12 @@ import {
 
 import type { Link } from "../connection/link.ts";
 import type { Scope } from "../keys.ts";
-import { createClaims } from "./claims.ts";
+import { type Answer, createClaims } from "./claims.ts";
 import { createComplaints } from "./complaints.ts";
-import { type EntryKeys, entryKeys } from "./entry-keys.ts";
-import { HEAD, open, type Opened, seal } from "./envelope.ts";
+import { type EntryKeys, entryKeys, shelfOf } from "./entry-keys.ts";
+import { HEAD, open, seal } from "./envelope.ts";
 import { createGenerations } from "./generations.ts";
-import { createMemoryTier, createStamps } from "./memory-tier.ts";
+import { createMemoryTier } from "./memory-tier.ts";
 import { cacheScripts } from "./scripts.ts";
 
 export interface RedisCacheOptions {
@@ -54,19 +52,19 @@ export function createRedisCache(options: RedisCacheOptions): RedisCache {
   const memory = createMemoryTier({ runtime, maxBytes: memoryBytes, keepMs: memoryMs });
   const generations = createGenerations({ link, scope, scripts, channel, trustMs: memoryMs });
   const complaints = createComplaints(link);
-  const stamps = createStamps();
-  const claims = createClaims({ link, scripts, instance, leaseMs, write, watch });
+  const claims = createClaims({ link, scripts, instance, leaseMs, write, watch: memory.watch });
   let writing = 0;
   let stopHearing: (() => void) | undefined;
 
   // --- Where ---
 
-  function locate({ name, key }: CacheAsk): MaybePromise<EntryKeys> {
+  /** `f` is told what is kept of a name at this time. All go the same way, so that order is kept. */
+  function on<T>(name: string, f: (shelf: string) => MaybePromise<T>): MaybePromise<T> {
     stopHearing ??= link.subscribe(channel, hear, () => {
       memory.dropAll();
       generations.suspect();
     });
-    return chain(generations.of(name), (generation) => entryKeys(scope, name, generation, key));
+    return chain(generations.of(name), (generation) => f(shelfOf(name, generation)));
   }
 
   function hear(message: string): void {
@@ -77,17 +75,8 @@ export function createRedisCache(options: RedisCacheOptions): RedisCache {
 
   // --- What ---
 
-  /** @returns what keeps an answer in this process, unless it is invalidated meanwhile */
-  function watch({ digest }: EntryKeys): (opened: Opened) => void {
-    const { epoch } = memory;
-    return (opened) => {
-      stamps.keep(opened.entry, opened.stamp);
-      memory.put(digest, opened, epoch);
-    };
-  }
-
   async function read(keys: EntryKeys): Promise<CacheFound | undefined> {
-    const near = watch(keys);
+    const near = memory.watch(keys);
     const reply = (await link.run(scripts.read, [keys.entry], [], undefined, true)) as
       | readonly [Buffer, number]
       | null;
@@ -97,9 +86,8 @@ export function createRedisCache(options: RedisCacheOptions): RedisCache {
     return opened;
   }
 
-  async function write(keys: EntryKeys, token: string, entry: CacheEntry, keepMs: number): Promise<boolean> {
+  async function write(keys: EntryKeys, token: string, { entry, keepMs, near }: Answer): Promise<boolean> {
     const sealed = seal(entry, keepMs);
-    const near = watch(keys);
     try {
       if (writing + sealed.length > WRITING) throw new StoreError("too much waits to be written to Redis");
       writing += sealed.length;
@@ -122,6 +110,11 @@ export function createRedisCache(options: RedisCacheOptions): RedisCache {
     }
   }
 
+  function forget({ digest, entry, lock, note, channel: own }: EntryKeys): Promise<unknown> {
+    memory.drop(digest);
+    return link.run(scripts.forget, [entry, lock, note], [own, channel, `e${digest}`]);
+  }
+
   /** What cannot be found out is as if it were not there, and now and then an event. */
   function orNothing<T>(f: () => MaybePromise<T>): MaybePromise<T | undefined> {
     try {
@@ -142,29 +135,31 @@ export function createRedisCache(options: RedisCacheOptions): RedisCache {
 
   return {
     shared: true,
-    get: (ask) => orNothing(() => chain(locate(ask), (keys) => memory.get(keys.digest) ?? read(keys))),
-    set: (ask, entry, keepMs) =>
+    get: ({ name, key }) =>
+      orNothing(() => on(name, (shelf) => memory.get(shelf, key) ?? read(entryKeys(scope, shelf, key)))),
+    set: ({ name, key }, entry, keepMs) =>
       chain(
-        orNothing(() => chain(locate(ask), (keys) => write(keys, "", entry, keepMs))),
+        orNothing(() =>
+          on(name, (shelf) => {
+            const keys = entryKeys(scope, shelf, key);
+            return write(keys, "", { entry, keepMs, near: memory.watch(keys) });
+          }),
+        ),
         (kept) => kept ?? false,
       ),
-    delete: (ask) =>
+    delete: ({ name, key }) =>
       orFail(
-        () =>
-          chain(locate(ask), ({ digest, entry, lock, note, channel: own }) => {
-            memory.drop(digest);
-            return link.run(scripts.forget, [entry, lock, note], [own, channel, `e${digest}`]);
-          }),
+        () => on(name, (shelf) => forget(entryKeys(scope, shelf, key))),
         "an answer could not be deleted",
       ),
     clear: (name) => {
       memory.dropAll();
       return orFail(() => generations.next(name), `the answers of "${name}" could not be cleared`);
     },
-    claim(ask) {
+    claim({ name, key, instead, refreshes }) {
       if (!link.up) return undefined;
       return orNothing(() =>
-        chain(locate(ask), (keys) => claims.claim(keys, stamps.of(ask.instead), ask.refreshes)),
+        on(name, (shelf) => claims.claim(entryKeys(scope, shelf, key), memory.stampOf(instead), refreshes)),
       );
     },
     close() {

@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 
 import type { Scope } from "../keys.ts";
+import type { Place } from "./memory-tier.ts";
 
-/** Where one answer lives, with all that belongs to it: on one node, and each answer on a node of its own. */
-export interface EntryKeys {
-  /** 192 bits of name, generation and key: nobody finds another pair for them. */
-  readonly digest: string;
+/**
+ * Where one answer lives, with all that belongs to it: on one node, and each answer on a node of its own. `digest` is 192
+ * bits of name, generation and key: nobody finds others for them.
+ */
+export interface EntryKeys extends Place {
   readonly entry: string;
   /** Who fetches it. */
   readonly lock: string;
@@ -15,10 +17,15 @@ export interface EntryKeys {
   readonly channel: string;
 }
 
-export function entryKeys(scope: Scope, name: string, generation: string, key: string): EntryKeys {
+/** What a name and its generation are called in this process. */
+export function shelfOf(name: string, generation: string): string {
+  return `${generation}:${name}`;
+}
+
+export function entryKeys(scope: Scope, shelf: string, key: string): EntryKeys {
   // Lengths in front: no others make the same text.
-  const text = `${scope.name.length}:${scope.name}${name.length}:${name}${generation}:${key}`;
+  const text = `${scope.name.length}:${scope.name}${shelf.length}:${shelf}${key}`;
   const digest = createHash("sha256").update(text).digest("base64url").slice(0, 32);
   const tag = `bw1:{cache:${digest}}`;
-  return { digest, entry: `${tag}:e`, lock: `${tag}:l`, note: `${tag}:n`, channel: `${tag}:c` };
+  return { shelf, key, digest, entry: `${tag}:e`, lock: `${tag}:l`, note: `${tag}:n`, channel: `${tag}:c` };
 }

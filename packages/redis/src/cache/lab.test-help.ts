@@ -31,7 +31,7 @@ let count = 0;
 
 /** A scope that no other test has. */
 export function someScope(): string {
-  return `cache-${process.pid}-${count++}-${process.hrtime.bigint().toString(36)}`;
+  return `c${process.pid}-${count++}-${process.hrtime.bigint().toString(36)}`;
 }
 
 /** A cache as one process has it, connected. */
