@@ -110,7 +110,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         fail(new LinkError(`Redis did not answer within ${ms} ms`, true), true);
         if (runtime.now() - heardAt > SILENCE) drop();
       });
-      gather();
+      //gather();
       attempt(issue, () => open).then(
         (value) => {
           flight.count--;
@@ -126,8 +126,9 @@ export function createConnection(options: ConnectionOptions): Connection {
           heardAt = runtime.now();
           cancel();
           const { error, sick } = faultOf(thrown);
-          // Redis is well, and decides all the same without being of use: somebody should see that.
-          if (!sick && heard !== undefined && hints.size < MOST_HINTS)
+          // Redis is well, and decides all the same without being of use: somebody should see that. What nobody waits for
+          // any more may have failed because of that: a script that is unknown is sent again for those alone who wait.
+          if (open && !sick && heard !== undefined && hints.size < MOST_HINTS)
             hints.add(`a command failed: ${error.message}`);
           fail(error, sick);
         },

@@ -125,6 +125,19 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     expect(link.hints).toEqual([expect.stringMatching(/^a command failed: Redis says: NOPERM/)]);
   });
 
+  test("a script that was forgotten, of which this is learned too late, is nothing to be told of", async () => {
+    const { link, key } = open(library, { url: redis.url });
+    await turned(link, true);
+    await link.run(COUNT, [key], [1], LONG_MS);
+    await redis.cli("SCRIPT", "FLUSH");
+    redis.server.freeze();
+    const late = failure(link.run(COUNT, [key], [1], 20));
+    expect(await late).toMatchObject({ unknown: true });
+    redis.server.thaw();
+    expect(await link.run(COUNT, [key], [1], LONG_MS)).toBe(2);
+    expect(link.hints).toEqual([]);
+  });
+
   test("an older server is not used, and it is said which it is", async () => {
     const server = await startOld();
     onTestFinished(server.close);
