@@ -12,8 +12,19 @@ export interface RedisLink extends Link {
   of(scope: Scope): RedisLink;
 }
 
+/**
+ * How long a script may take at first, in ms. The server is told its text and compiles it, and this process runs code that
+ * it never ran before: a start must not look like an outage, and begin with refusals.
+ */
+const FIRST_WITHIN = 500;
+
+/** Scripts that are remembered; a store has a dozen or two. */
+const MOST_KNOWN = 1_024;
+
 export function createLink(connection: Connection, scope: Scope): RedisLink {
   const { client, runtime, timeoutMs } = connection;
+  /** Texts that were answered once, by their digest. */
+  const known = new Set<string>();
   const probeKey = scope.key("probe");
   const listeners = new Set<(up: boolean) => void>();
 
@@ -70,13 +81,17 @@ export function createLink(connection: Connection, scope: Scope): RedisLink {
       const call = binary ? "callBuffer" : "call";
       const told = [script.sha, keys.length, ...keys, ...args] as Told;
       if (args.some(isBytes)) for (let i = 2; i < told.length; i++) told[i] = asArgument(told[i] as Given);
+      const answered = (reply: unknown): unknown => {
+        if (known.size < MOST_KNOWN) known.add(script.sha);
+        return reply;
+      };
       return connection.send(
         (open) =>
-          client[call]("EVALSHA", ...told).then(undefined, (thrown) => {
+          client[call]("EVALSHA", ...told).then(answered, (thrown) => {
             if (!isUnknownScript(thrown) || !open()) throw thrown;
-            return client[call]("EVAL", script.lua, ...told.slice(1));
+            return client[call]("EVAL", script.lua, ...told.slice(1)).then(answered);
           }),
-        ms,
+        known.has(script.sha) || known.size >= MOST_KNOWN ? ms : Math.max(ms, FIRST_WITHIN),
         health,
         script.vital,
       );

@@ -4,6 +4,7 @@ import { systemRuntime } from "@breakwater/core";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { COUNT, ECHO, eventually, failure, LIBRARIES, LONG_MS, open, turned } from "./lab.test-help.ts";
+import { script } from "./scripts.ts";
 
 const redis = useRedis();
 
@@ -93,6 +94,21 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     proxy.stall(false);
     await turned(link, true);
     expect(await link.run(ECHO, [key], ["x"], LONG_MS)).toEqual(["x", 7, 1]);
+  });
+
+  test("a script may take longer the first time, so that no start looks like an outage", async () => {
+    const proxy = await startProxy(redis.port);
+    onTestFinished(() => proxy.close());
+    const { link, key } = open(library, { url: proxy.url, decisionTimeout: 50 });
+    await turned(link, true);
+    proxy.latency(100);
+    expect(await link.run(ECHO, [key], ["x"])).toEqual(["x", 7, 0]);
+    expect(await failure(link.run(ECHO, [key], ["x"]))).toMatchObject({
+      message: "Redis did not answer within 50 ms",
+    });
+    const other = script("slow", "return 1");
+    expect(await link.run(other, [key], [])).toBe(1);
+    expect(await failure(link.run(other, [key], []))).toMatchObject({ unknown: true });
   });
 
   test("one late reply after a long quiet is not a dead connection", async () => {

@@ -31,7 +31,8 @@ export interface Link {
    * Runs a script where `keys` live; one that the server has forgotten is sent again with its text.
    *
    * @param binary whether strings in the reply are buffers
-   * @returns the reply; rejects with a `LinkError` after `timeoutMs` at the latest.
+   * @returns the reply; rejects with a `LinkError` after `timeoutMs` at the latest; the first time that a script is run,
+   * after half a second.
    */
   run(
     script: Script,
