@@ -1,4 +1,5 @@
 // Who waits in one process is called up by what another one does. No timer helps: it is an hour away.
+import { startCluster } from "@breakwater-internal/redis-server";
 import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import { bulkhead, createPipeline, type PermitReply } from "@breakwater/core";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -19,10 +20,14 @@ const redis = useRedis();
 
 const ask = permitAsk();
 
-async function fleet(count: number, options: ProcessOptions = {}): Promise<readonly Process[]> {
+async function fleet(
+  count: number,
+  options: ProcessOptions = {},
+  where: string | readonly string[] = redis.url,
+): Promise<readonly Process[]> {
   const scope = newScope();
   const processes = Array.from({ length: count }, () =>
-    startProcess(redis.url, { scope, patienceMs: HOUR, ...options }),
+    startProcess(where, { scope, patienceMs: HOUR, ...options }),
   );
   onTestFinished(async () => void (await Promise.all(processes.map((process) => process.close()))));
   return Promise.all(processes.map(connected));
@@ -111,6 +116,27 @@ describe("a line of processes", () => {
     const two = await waitIn(second);
     await holder.release(ask, held);
     await until(() => two.permit !== undefined);
+  });
+
+  it("is called up on a cluster, whichever node it listens to", { timeout: 60_000 }, async () => {
+    const cluster = await startCluster();
+    onTestFinished(() => cluster.stop());
+    const urls = cluster.nodes.map(({ url }) => url);
+    const [holder, ...others] = (await fleet(5, { lease: 60_000 }, urls)) as [Process, ...Process[]];
+    const held = await holder.decide(ask);
+    const permits: PermitReply[] = [];
+    for (const process of others) {
+      const turn = async (): Promise<void> => {
+        const reply = await process.decide(ask);
+        if (!reply.granted) return;
+        end();
+        permits.push(reply);
+        await process.release(ask, reply);
+      };
+      const end = process.watch(ask, () => void turn());
+    }
+    await holder.release(ask, held);
+    await until(() => permits.length === others.length);
   });
 
   it("asks again when a lease ends: nobody tells of that", async () => {

@@ -38,10 +38,16 @@ export const HOUR = 3_600_000;
 
 export const newScope = (): string => randomUUID().slice(0, 18);
 
-export function startProcess(url: string, options: ProcessOptions = {}): Process {
+/** @param where a url, or those of the nodes of a cluster */
+export function startProcess(where: string | readonly string[], options: ProcessOptions = {}): Process {
   const { scope: name = newScope(), library, instances = 1, lease = 15_000 } = options;
   const { decisionTimeout = 2_000 } = options;
-  const config = readRedisOptions({ url, scope: name, decisionTimeout, lease });
+  const config = readRedisOptions({
+    ...(typeof where === "string" ? { url: where } : { cluster: where }),
+    scope: name,
+    decisionTimeout,
+    lease,
+  });
   const { runtime, leaseMs } = config;
   const scope = createScope(name);
   const link = openLink(config, scope, library);
