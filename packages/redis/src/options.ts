@@ -32,7 +32,12 @@ export interface RedisStoreOptions {
    * @default "default"
    */
   readonly scope?: string;
-  /** How long a decision may take before the policy's `outage` applies. From 5 ms to 5 s. @default 50 */
+  /**
+   * How long a decision may take before the policy's `outage` applies, from 5 ms to 5 s. The first of each kind may take
+   * half a second: the server is told its script.
+   *
+   * @default 50
+   */
   readonly decisionTimeout?: Duration;
   /**
    * After how long a process that is not heard of any more loses its permits. Each process says that it is there three
