@@ -110,7 +110,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         fail(new LinkError(`Redis did not answer within ${ms} ms`, true), true);
         if (runtime.now() - heardAt > SILENCE) drop();
       });
-      //gather();
+      gather();
       attempt(issue, () => open).then(
         (value) => {
           flight.count--;

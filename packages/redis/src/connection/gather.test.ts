@@ -26,7 +26,7 @@ describe("what is sent in one turn", () => {
     const { client, counts } = await connected();
     const gather = createGather(client);
     const replies = Array.from({ length: 20 }, async (_, n) => {
-      await undefined; // the promises of a turn belong to it
+      await Promise.resolve(); // the promises of a turn belong to it
       gather();
       return client.echo(String(n));
     });

@@ -3,6 +3,8 @@ import type { ConfigMismatch, MaybePromise } from "@breakwater/core";
 /** What numbers of one kind of policy are, when processes differ about them. */
 export interface Terms<C> {
   readonly kind: "rate-limit" | "permit" | "breaker" | "budget";
+  /** Whether what another process says is numbers of this kind: it may be of another release, or damaged. */
+  fits(config: unknown): config is C;
   /** What holds of two that differ. Each process works it out by itself, with all of them in the same order. */
   lower(a: C, b: C): C;
   /** As it is told. */

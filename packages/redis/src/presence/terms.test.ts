@@ -57,7 +57,7 @@ it("of permits holds the lower limit", () => {
 
 it("of circuits is told the one that opens first, from wherever it is looked at", () => {
   const config = {
-    window: { kind: "count", size: 100 },
+    window: { calls: 100 },
     failureRate: 0.5,
     slowRate: 1,
     minimumCalls: 20,
