@@ -5,9 +5,16 @@ import { packed, unpack } from "./shared.ts";
 export const ADMITTED = 0;
 export const PROBE = 1;
 export const REFUSED = 2;
+/** A probe, and the first one: it was open until now. */
+export const FIRST_PROBE = 3;
 
-/** Keys: state, probes. Arguments: id, probes, lease µs, ramp µs, chance, life ms. Values: verdict, wait µs, entered, state. */
-export const SIZE: Size = { keys: 2, args: 6, values: 4 };
+/** Keys: state, probes. Arguments: id, chance, numbers. Values: verdict, wait µs, state. */
+export const SIZE: Size = { keys: 2, args: 3, values: 3 };
+
+/** The third argument: one text, because it is read only where a circuit is not well. Times in µs, its life in ms. */
+export function numbersOf(probes: number, lease: number, ramp: number, lifeMs: number): string {
+  return `${probes} ${lease} ${ramp} ${lifeMs}`;
+}
 
 /** Chance is a whole number below this. */
 export const CHANCES = 1_000_000;
@@ -26,45 +33,47 @@ const ZERO = 48;
 export function fragment({ key, arg, id: n }: Place): Fragment {
   const state = `KEYS[${key}]`;
   const leases = `KEYS[${key + 1}]`;
-  const given = (i: number): string => `tonumber(ARGV[${arg + i}])`;
+  const [probes, lease, ramp, life] = [1, 2, 3, 4].map((i) => `n${n}[${i}]`);
   const check = `
-local v${n}, m${n}, r${n}, h${n} = redis.call('GET', ${state}) or '', ${ADMITTED}, 0, 0
-local s${n}, o${n}, e${n}, u${n}, c${n}, d${n}, w${n}, k${n}
+local v${n}, m${n}, r${n} = redis.call('GET', ${state}) or '', ${ADMITTED}, 0
+local s${n}, o${n}, e${n}, u${n}, c${n}, d${n}, w${n}, k${n}, n${n}
 if v${n} ~= '' and (string.byte(v${n}, 1) ~= ${ZERO} or string.byte(v${n}, 3) ~= ${ZERO}) then
   ${unpack(n)}
+  n${n} = { string.match(ARGV[${arg + 2}], '(%d+) (%d+) (%d+) (%d+)') }
+  for i = 1, 4 do n${n}[i] = tonumber(n${n}[i]) end
   if s${n} == 1 then
     r${n} = u${n} - now
-    if r${n} > 0 and r${n} <= d${n} + ${SLACK} then m${n} = ${REFUSED} else m${n} = ${PROBE} end
+    if r${n} > 0 and r${n} <= d${n} + ${SLACK} then m${n} = ${REFUSED} else m${n} = ${FIRST_PROBE} end
   elseif s${n} == 2 then
-    local last = now + ${given(2)} + ${SLACK}
-    w${n} = math.min(w${n}, ${given(1)} - 1)
-    if redis.call('ZCOUNT', ${leases}, now + 1, last) + w${n} < ${given(1)} then m${n} = ${PROBE}
+    local last = now + ${lease} + ${SLACK}
+    w${n} = math.min(w${n}, ${probes} - 1)
+    if redis.call('ZCOUNT', ${leases}, now + 1, last) + w${n} < ${probes} then m${n} = ${PROBE}
     else
       local first = redis.call('ZRANGEBYSCORE', ${leases}, now + 1, last, 'WITHSCORES', 'LIMIT', 0, 1)
-      m${n}, r${n} = ${REFUSED}, first[2] and first[2] - now or ${given(2)}
+      m${n}, r${n} = ${REFUSED}, first[2] and first[2] - now or ${lease}
     end
   elseif s${n} == 3 then m${n} = ${REFUSED}
   elseif s${n} == 0 then
-    local ramp, age = ${given(3)}, now - c${n}
-    if age >= 0 and age < ramp and ${given(4)} * ramp >= ${CHANCES} * math.max(ramp / 10, age) then
-      m${n}, r${n} = ${REFUSED}, ramp - age
+    local age = now - c${n}
+    if age >= 0 and age < ${ramp} and ARGV[${arg + 1}] * ${ramp} >= ${CHANCES} * math.max(${ramp} / 10, age) then
+      m${n}, r${n} = ${REFUSED}, ${ramp} - age
     end
   end
   if m${n} == ${REFUSED} then ok = false end
 end`;
   const take = `
-if m${n} == ${PROBE} then
-  if s${n} == 1 then
-    s${n}, e${n}, w${n}, k${n}, h${n} = 2, math.max(e${n} + 1, math.floor(now / 1000)), 0, '-', 1
+if m${n} % 2 == 1 then
+  if m${n} == ${FIRST_PROBE} then
+    s${n}, e${n}, w${n}, k${n} = 2, math.max(e${n} + 1, math.floor(now / 1000)), 0, '-'
     redis.call('DEL', ${leases})
   else
     redis.call('ZREMRANGEBYSCORE', ${leases}, '-inf', now)
-    redis.call('ZREMRANGEBYSCORE', ${leases}, now + ${given(2)} + ${SLACK}, '+inf')
+    redis.call('ZREMRANGEBYSCORE', ${leases}, now + ${lease} + ${SLACK}, '+inf')
   end
   v${n} = ${packed(n)}
-  redis.call('SET', ${state}, v${n}, 'PX', ARGV[${arg + 5}])
-  redis.call('ZADD', ${leases}, now + ${given(2)}, ARGV[${arg}])
-  redis.call('PEXPIRE', ${leases}, ARGV[${arg + 5}])
+  redis.call('SET', ${state}, v${n}, 'PX', ${life})
+  redis.call('ZADD', ${leases}, now + ${lease}, ARGV[${arg}])
+  redis.call('PEXPIRE', ${leases}, ${life})
 end`;
-  return { check, take, reply: `m${n}, r${n}, h${n}, v${n}` };
+  return { check, take, reply: `m${n}, r${n}, v${n}` };
 }

@@ -20,31 +20,31 @@ export class Model {
   leases = new Map<string, number>();
   votes = new Map<string, number>();
 
-  /** @returns admitted 0, a probe 1, refused 2; the wait; whether it went half-open */
+  /** @returns admitted 0, a probe 1, refused 2, the first probe 3; the wait */
   ask(now: number, id: string, chance: number, { probes, lease, ramp }: Numbers): readonly number[] {
     const { status, until, openings, closedAt } = this.shared;
-    if (status === "forced-open") return [2, 0, 0];
+    if (status === "forced-open") return [2, 0];
     if (status === "closed" && openings > 0) {
       const age = now - closedAt;
       const refused = age >= 0 && age < ramp && chance / SECOND >= Math.max(0.1, age / ramp);
-      return refused ? [2, ramp - age, 0] : [0, 0, 0];
+      return refused ? [2, ramp - age] : [0, 0];
     }
     if (status === "open") {
       const left = until - now;
-      if (left > 0 && left <= this.length + SECOND) return [2, left, 0];
+      if (left > 0 && left <= this.length + SECOND) return [2, left];
       this.enter(now, { status: "half-open" });
       this.leases.set(id, now + lease);
-      return [1, left, 1];
+      return [3, left];
     }
-    if (status !== "half-open") return [0, 0, 0];
+    if (status !== "half-open") return [0, 0];
     const out = [...this.leases.values()].filter((end) => end > now && end <= now + lease + SECOND);
     const well = Math.min(this.well, probes - 1);
-    if (out.length + well >= probes) return [2, out.length > 0 ? Math.min(...out) - now : lease, 0];
+    if (out.length + well >= probes) return [2, out.length > 0 ? Math.min(...out) - now : lease];
     this.well = well;
     for (const [other, end] of this.leases)
       if (end <= now || end >= now + lease + SECOND) this.leases.delete(other);
     this.leases.set(id, now + lease);
-    return [1, 0, 0];
+    return [1, 0];
   }
 
   /** @returns transition: open 1, close 2; whether the probe still had its lease */

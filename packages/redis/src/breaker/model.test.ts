@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { batchScript } from "../decide/batches.ts";
 import { decisionOf } from "../decide/frame.ts";
 import { joinFleet, type Member } from "./fleet.test-help.ts";
+import { numbersOf } from "./fragment.ts";
 import { Model, type Numbers } from "./model.test-help.ts";
 import { codeOf, readShared, type Shared } from "./shared.ts";
 
@@ -120,11 +121,11 @@ async function play(n: Numbers, steps: readonly Step[]): Promise<void> {
       const reply = (await link.run(
         decision,
         [state, leases, clock],
-        [0, id, n.probes, n.lease, n.ramp, one.ask, 5_000_000],
+        [0, id, one.ask, numbersOf(n.probes, n.lease, n.ramp, 5_000_000)],
       )) as [...number[], string];
       expect(reply.slice(0, -1)).toEqual([expected[0] === 2 ? 0 : 1, now, ...expected]);
       expect(readShared(reply.at(-1) as string)).toEqual(model.shared);
-      if (expected[0] === 1) ids.push({ id, epoch: model.shared.epoch });
+      if (expected[0] === 1 || expected[0] === 3) ids.push({ id, epoch: model.shared.epoch });
     } else if ("result" in one) {
       const each = ids.at(-one.which);
       if (each === undefined) continue;

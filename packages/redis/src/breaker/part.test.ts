@@ -111,7 +111,7 @@ describe("a shared circuit", () => {
     for (let i = 0; i < 40; i++) {
       if (way === 4) part.undo(ask, part.local(ask));
       const pending = await part.begin(ask, false);
-      if (way === 1) pending.read([0, 1, ADMITTED, 0, 0, ""], 2, false);
+      if (way === 1) pending.read([0, 1, ADMITTED, 0, ""], 2, false);
       else if (way === 2) pending.idle();
       else if (way === 3) pending.lost();
       else pending.idle();

@@ -1,6 +1,7 @@
 import {
   type Admission,
   type BreakerAsk,
+  type BreakerConfig,
   type BreakerStore,
   chain,
   type ConfigMismatch,
@@ -13,7 +14,7 @@ import type { Context, Part, Pending } from "../decide/part.ts";
 import { breakerTerms } from "../presence/terms.ts";
 import { type Circuit, untold } from "./circuit.ts";
 import { createCircuits } from "./circuits.ts";
-import { CHANCES, fragment, PROBE, REFUSED, SIZE } from "./fragment.ts";
+import { CHANCES, FIRST_PROBE, fragment, numbersOf, PROBE, REFUSED, SIZE } from "./fragment.ts";
 import { operations } from "./operations.ts";
 import { createServerClock } from "./shared.ts";
 import { createTelling, lifeOf, micros } from "./telling.ts";
@@ -103,14 +104,12 @@ export function createBreakerPart(context: Context): BreakerPart {
     return {
       shape: "b",
       write(keys, args) {
-        const { probes, probeLeaseMs, rampMs } = ask.config;
-        const chance = Math.floor(ask.random * CHANCES);
         keys.push(circuit.keys[0], circuit.keys[1]);
-        args.push(id, probes, micros(probeLeaseMs), micros(rampMs), chance, lifeOf(ask.config));
+        args.push(id, Math.floor(ask.random * CHANCES), numbers(ask.config));
       },
       read(values, at, taken) {
         clock.hear(values[1] as number);
-        const changed = circuit.hear(values[at + 3] as string);
+        const changed = circuit.hear(values[at + 2] as string);
         const { shared } = circuit;
         const verdict = values[at] as number;
         if (verdict === REFUSED) {
@@ -123,10 +122,10 @@ export function createBreakerPart(context: Context): BreakerPart {
           giveBack();
           return { ticket: untold(ask.now) };
         }
-        if (verdict === PROBE) {
+        if (verdict === PROBE || verdict === FIRST_PROBE) {
           giveBack();
           const ticket: ProbeTicket = { epoch: shared?.epoch ?? 0, probe: true, startedAt: ask.now, id };
-          return say(values[at + 2] === 1 ? { ticket, transition: "half-open" } : { ticket });
+          return say(verdict === FIRST_PROBE ? { ticket, transition: "half-open" } : { ticket });
         }
         return say(own === undefined || changed ? circuit.admitAnyway(ask) : own);
       },
@@ -221,6 +220,19 @@ export function createBreakerPart(context: Context): BreakerPart {
 }
 
 const isProbe = (ticket: Ticket): ticket is ProbeTicket => "id" in ticket;
+
+const texts = new WeakMap<BreakerConfig, string>();
+
+/** Made once for each configuration. */
+function numbers(config: BreakerConfig): string {
+  let text = texts.get(config);
+  if (text === undefined) {
+    const { probes, probeLeaseMs, rampMs } = config;
+    text = numbersOf(probes, micros(probeLeaseMs), micros(rampMs), lifeOf(config));
+    texts.set(config, text);
+  }
+  return text;
+}
 
 const nothing = (): void => undefined;
 
