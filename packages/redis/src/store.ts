@@ -62,8 +62,8 @@ export function redisStore(where: string | RedisClient | RedisStoreOptions): Red
   return createStores(link, config).of(config.scope);
 }
 
-/** @internal The stores of all scopes over one link. */
-export function createStores(link: RedisLink, config: RedisStoreConfig): { of(name: string): RedisStore } {
+/** The stores of all scopes over one link. */
+function createStores(link: RedisLink, config: RedisStoreConfig): { of(name: string): RedisStore } {
   const stores = new Map<string, { readonly store: RedisStore; readonly scoped: Scoped }>();
 
   async function close(): Promise<void> {

@@ -17,9 +17,9 @@ export interface Decision {
 }
 
 /** Arguments that every decision begins with: `learn`. */
-export const HEAD_ARGS = 1;
+const HEAD_ARGS = 1;
 /** Values that every reply begins with: whether all were admitted, and the time of the server in µs. */
-export const HEAD_VALUES = 2;
+const HEAD_VALUES = 2;
 
 /** Locals of a Lua function are 200 at most; each member has up to twelve. */
 export const MOST_MEMBERS = 12;
