@@ -43,37 +43,32 @@ function through(stores: readonly RedisStore[], ...policies: readonly Policy[]):
   };
 }
 
-const CIRCUIT: BreakerAsk = {
-  kind: "breaker",
-  name: "breaker",
-  key: "",
-  config: {
-    window: { ms: 30_000 },
-    failureRate: 0.5,
-    slowRate: 1,
-    minimumCalls: 20,
-    openForMs: 5_000,
-    maxOpenForMs: 60_000,
-    probes: 1,
-    probeLeaseMs: 60_000,
-    rampMs: 0,
-  },
-  now: 0,
-  random: 0,
-  version: 0,
+const CONFIG: BreakerAsk["config"] = {
+  window: { ms: 30_000 },
+  failureRate: 0.5,
+  slowRate: 1,
+  minimumCalls: 20,
+  openForMs: 5_000,
+  maxOpenForMs: 60_000,
+  probes: 1,
+  probeLeaseMs: 60_000,
+  rampMs: 0,
 };
-
-const RATE: RateLimitAsk = {
-  kind: "rate-limit",
-  name: "limit",
-  key: "",
-  limits: { requests: { algorithm: "gcra", limit: LIMIT, perMs: PER_MS, burst: LIMIT } },
-  cost: { requests: 1, tokens: 0 },
-  now: 0,
-  version: 0,
+const RULES: RateLimitAsk["limits"] = {
+  requests: { algorithm: "gcra", limit: LIMIT, perMs: PER_MS, burst: LIMIT },
 };
+const COST: RateLimitAsk["cost"] = { requests: 1, tokens: 0 };
 
-const PERMIT: PermitAsk = { kind: "permit", name: "bulkhead", key: "", limit: CONCURRENCY, version: 0 };
+/** As the policies write them. */
+function asksOf(call: number): readonly [BreakerAsk, RateLimitAsk, PermitAsk] {
+  const now = performance.now();
+  const key = accountOf(call);
+  return [
+    { kind: "breaker", name: "breaker", key: "", config: CONFIG, now, random: 0, version: 0 },
+    { kind: "rate-limit", name: "limit", key, limits: RULES, cost: COST, now, version: 0 },
+    { kind: "permit", name: "bulkhead", key: "", limit: CONCURRENCY, version: 0 },
+  ];
+}
 
 export const subjects: RedisSubjects = {
   async one(url) {
@@ -99,8 +94,7 @@ export const subjects: RedisSubjects = {
     const decideAll = store.decideAll as (asks: readonly unknown[]) => MaybePromise<readonly unknown[]>;
     return {
       async call(n) {
-        const now = performance.now();
-        const replies = await decideAll([{ ...CIRCUIT, now }, { ...RATE, key: accountOf(n), now }, PERMIT]);
+        const replies = await decideAll(asksOf(n));
         const [admission, rate, permit] = replies as readonly [Admission, RateLimitReply, PermitReply];
         return "ticket" in admission && rate.admitted && permit.granted && permit.source === "store";
       },
