@@ -75,11 +75,22 @@ describe("what a process knows of a circuit", () => {
   it("is what the own count goes on from, by the clock of the calls", async () => {
     const { runtime, circuit } = known();
     circuit.tick(1_000_000); // a client in a test has another clock than the store
+    circuit.config = { ...usual, maxOpenForMs: 60_000 };
     circuit.hear(say(open));
     expect(circuit.own.snapshot(1_000_000)).toMatchObject({ status: "open", openForMs: 60_000 });
     await runtime.advance(10);
     circuit.hear(say({ ...closed, epoch: 7, openings: 1, closedAt: SERVER }));
     expect(circuit.own.snapshot(1_000_010)).toMatchObject({ status: "closed", openings: 1 });
+  });
+
+  it("is not followed into a future that a clock which was set back would make", () => {
+    const { circuit, clock } = known();
+    clock.hear(SERVER - 3_600_000_000);
+    circuit.hear(say(open));
+    expect(circuit.own.snapshot(0).openForMs).toBe(usual.maxOpenForMs);
+    circuit.config = { ...usual, rampMs: 1_000 };
+    circuit.hear(say({ ...closed, epoch: 7, openings: 1 }));
+    expect("ticket" in circuit.own.admit(999, 0.99)).toBe(true);
   });
 
   it("does not forget what was counted while nothing changes", () => {

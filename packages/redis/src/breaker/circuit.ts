@@ -96,15 +96,16 @@ export function createCircuit(options: CircuitOptions): Circuit {
   const here = (us: number): number => now() + (us - clock.now()) / 1_000;
   const msUntil = (us: number): number => (us - clock.now()) / 1_000;
 
+  /** A server whose clock was set back has times that lie too far ahead. */
   function follow({ status, until, openings, closedAt }: Shared): void {
     switch (status) {
       case "open":
-        return own.follow("open", here(until), openings);
+        return own.follow("open", Math.min(here(until), now() + given.maxOpenForMs), openings);
       case "half-open":
         // Should Redis go away now, this process sends a probe of its own.
         return own.follow("open", now(), openings);
       case "closed":
-        return own.follow("closed", here(closedAt), openings);
+        return own.follow("closed", Math.min(here(closedAt), now()), openings);
       case "forced-open":
       case "forced-closed":
         return own.force(status === "forced-open" ? "open" : "closed", now());

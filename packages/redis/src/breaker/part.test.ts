@@ -163,6 +163,21 @@ describe("a shared circuit", () => {
     }
   }, 60_000);
 
+  it("is tried again soon when the server's clock is set, by an hour in either direction", async () => {
+    const server = await startRedis({ faketime: true });
+    onTestFinished(() => server.stop());
+    const talk = talkTo(await join({}, server.url), { ...LONG, probeLeaseMs: 60_000 });
+    for (const offset of ["-1h", "+1h"]) {
+      await trip(talk);
+      expect(await talk.refusedFor()).toBeGreaterThan(50_000);
+      await server.setClock(offset);
+      expect(await talk.end(await talk.probe(), "success")).toBe("close");
+      for (let i = 0; i < 5; i++) await talk.end(await talk.ticket(), "success");
+    }
+    await server.setClock("-1h");
+    await talk.ticket();
+  }, 30_000);
+
   it("needs no right to publish", async () => {
     await redis.cli("ACL", "SETUSER", "mute", "on", "nopass", "~*", "resetchannels", "+@all");
     const talk = talkTo(await join({}, `redis://mute:x@127.0.0.1:${redis.port}`), LONG);
