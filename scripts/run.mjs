@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The one door of the repository. It needs nothing but Node and its npm: it brings the pinned pnpm, installs when the
-// lockfile changed, and hands over to turbo. `npm test`, `npm run demo`, `npm run scenarios`, `npm run faults`,
-// `npm run check`, `npm run bench` and `npm run test:nodes` all come here.
+// lockfile changed, and hands over to turbo. `npm test`, `npm run demo`, `npm run scenarios`, `npm run chaos`,
+// `npm run faults`, `npm run check`, `npm run bench` and `npm run test:nodes` all come here.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -134,6 +134,11 @@ const TASKS = {
     must(start("scenarios/dist/main.js"));
   },
 
+  chaos() {
+    build("@breakwater-internal/chaos");
+    must(start("chaos/dist/main.js"));
+  },
+
   // A test that writes what it sees: the table of docs/faults.md.
   faults: () =>
     must(run("pnpm", ["exec", "vitest", "run", "test/faults.test.ts", "-u"], { cwd: join(root, "compat") })),
@@ -173,5 +178,5 @@ if (!Object.hasOwn(TASKS, task)) {
 bringPnpm();
 Object.assign(env, onPath(join(root, "node_modules", ".bin")));
 install();
-if (["test", "check", "test:nodes", "bench"].includes(task)) bringRedis();
+if (["test", "check", "test:nodes", "bench", "chaos"].includes(task)) bringRedis();
 TASKS[task]();
