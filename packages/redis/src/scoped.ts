@@ -68,7 +68,8 @@ export function createScoped(link: RedisLink, name: string, config: RedisStoreCo
   }
 
   const { close: closeAnswers, ...answers } = createRedisCache({
-    link,
+    // On a cluster answers live on all nodes: one that is down must not look as if this scope's were.
+    link: link.of(scope),
     scope,
     instance: presence.instance,
     leaseMs,

@@ -1,8 +1,7 @@
-import { startCluster } from "@breakwater-internal/redis-server";
 import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import type { CacheAsk, CacheEntry } from "@breakwater/core";
 import { cacheStoreContract } from "@breakwater/testing";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 
 import { lab, type Lab, majors, openLab, pass, someScope, until } from "./lab.test-help.ts";
 
@@ -20,14 +19,6 @@ const HOUR = 3_600_000;
 
 async function valueOf({ cache }: Lab, key: string): Promise<unknown> {
   return (await cache.get(ask(key)))?.entry.value;
-}
-
-async function isAsked(cache: Lab["cache"], key: string): Promise<boolean> {
-  const claimed = await Promise.resolve(
-    cache.claim({ ...ask(key), instead: undefined, refreshes: false }),
-  ).catch(() => undefined);
-  if (claimed?.status === "held") claimed.release();
-  return claimed !== undefined;
 }
 
 describe.each(majors)("the cache store in Redis, over ioredis $major", ({ major, library }) => {
@@ -170,34 +161,4 @@ describe("answers in Redis", () => {
     await expect(other.cache.delete(ask("q"))).rejects.toThrow(/may still be given out/);
     await expect(other.cache.clear("answers")).rejects.toThrow(/could not be cleared/);
   });
-
-  it(
-    "are spread over a cluster, each with all that belongs to it on one node",
-    { timeout: 60_000 },
-    async () => {
-      const cluster = await startCluster();
-      onTestFinished(() => cluster.stop());
-      const scope = someScope();
-      const at = { scope, cluster: cluster.nodes.map(({ url }) => url) };
-      const [one, two] = [await lab(at), await lab(at)];
-      const many = Array.from({ length: 60 }, (_, n) => `${n}`);
-      // The client connects to a node with the first command for it, and refuses others until that is done.
-      for (const { cache } of [one, two]) for (const key of many) await until(() => isAsked(cache, key));
-      await Promise.all(
-        many.map(async (key) => {
-          const claimed = await one.cache.claim({ ...ask(key), instead: undefined, refreshes: false });
-          const waiting = await two.cache.claim({ ...ask(key), instead: undefined, refreshes: false });
-          if (claimed?.status !== "held" || waiting?.status !== "waiting") throw new Error("not elected");
-          expect(await claimed.fill(entryOf(key), HOUR)).toBe(true);
-          expect(await waiting.end).toMatchObject({ status: "found", found: { entry: { value: key } } });
-        }),
-      );
-      for (const { cli } of cluster.nodes) expect(await cli("DBSIZE")).toBeGreaterThan(0);
-      await one.cache.delete(ask("0"));
-      await until(async () => (await valueOf(two, "0")) === undefined);
-      expect(await valueOf(two, "1")).toBe("1");
-      await one.cache.clear("answers");
-      await until(async () => (await valueOf(two, "1")) === undefined);
-    },
-  );
 });
