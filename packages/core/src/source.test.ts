@@ -101,8 +101,7 @@ describe("a guard over a shared store", () => {
     const store: PermitStore = {
       ...memory,
       shared: true,
-      decide: async (ask) =>
-        Object.assign((await memory.decide(ask)) as PermitReply, { source: "store", mismatch }),
+      decide: async (ask) => Object.assign(await memory.decide(ask), { source: "store" as const, mismatch }),
     };
     const { client, events } = watched(bulkhead({ name: "b", concurrency: 5, store }));
     await client(1);

@@ -1,3 +1,5 @@
+import { ConfigError } from "@breakwater/core";
+
 import type { RedisLink } from "./connection/create-link.ts";
 import { openLink } from "./connection/open-link.ts";
 import type { RedisClient } from "./connection/redis-client.ts";
@@ -62,6 +64,9 @@ export function redisStore(where: string | RedisClient | RedisStoreOptions): Red
   return createStores(link, config).of(config.scope);
 }
 
+/** Each scope has a heartbeat. Whoever makes one for each user has not found `key` yet. */
+const MOST_SCOPES = 1_000;
+
 /** The stores of all scopes over one link. */
 function createStores(link: RedisLink, config: RedisStoreConfig): { of(name: string): RedisStore } {
   const stores = new Map<string, { readonly store: RedisStore; readonly scoped: Scoped }>();
@@ -74,6 +79,15 @@ function createStores(link: RedisLink, config: RedisStoreConfig): { of(name: str
   function of(name: string): RedisStore {
     const known = stores.get(name);
     if (known !== undefined) return known.store;
+    if (typeof name !== "string" || name === "")
+      throw new ConfigError(
+        "redisStore: scope() takes a name that is not empty, such as that of an account.",
+      );
+    if (stores.size >= MOST_SCOPES) {
+      throw new ConfigError(
+        `redisStore: there are ${MOST_SCOPES} scopes already. A scope is an account; tenants of one are told apart by the key of a policy.`,
+      );
+    }
     const own = name === config.scope ? link : link.of(createScope(name));
     const scoped = createScoped(own, name, config);
     const store = {

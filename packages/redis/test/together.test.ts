@@ -155,6 +155,14 @@ describe("scopes", () => {
     expect((await there.outcome(() => 0)).status).toBe("answered");
     expect((await here.outcome(() => 0)).status).toBe("refused");
   });
+
+  it("are accounts, and not as many as there are users", async () => {
+    const store = await connected();
+    expect(() => store.scope("")).toThrow("a name that is not empty");
+    expect(() => {
+      for (let n = 0; n < 2_000; n++) store.scope(`user ${n}`);
+    }).toThrow("told apart by the key of a policy");
+  });
 });
 
 describe("one store", () => {

@@ -51,7 +51,7 @@ export function createDecisions({ link, runtime, presence, partOf }: DecisionsOp
     const alone = asks.length === 1;
     const begun = asks.map((ask) => partOf(ask).begin(ask, alone));
     if (!begun.some(isPromise)) return proceed(asks, begun as Pending<unknown>[]);
-    return Promise.all(begun).then(
+    return Promise.all(begun.map((one) => Promise.resolve(one))).then(
       (pendings) => proceed(asks, pendings),
       (error: unknown) => apart(asks, error),
     );
