@@ -266,6 +266,23 @@ describe("an answer that several processes want", () => {
     expect(script.calls).toBe(2);
   });
 
+  it("that was deleted meanwhile is fetched anew by who waited, and kept", async () => {
+    const { one, two, three, script, clock, quiet } = fleet(3);
+    const first = one.ask("q");
+    const second = two.ask("q");
+    const before = await script.next();
+    await two.policy.delete("q");
+    await clock.settle();
+    expect(script.calls).toBe(2);
+    before.answer("from before");
+    expect(await first).toBe("from before");
+    (await script.next()).answer("from after");
+    expect(await second).toBe("from after");
+    expect(await three.ask("q")).toBe("from after");
+    expect(script.calls).toBe(2);
+    await quiet();
+  });
+
   it("is not waited for if it would not be kept", async () => {
     const { processes, script, clock, quiet } = fleet(2, { ttl: 0 });
     const asked = processes.map(({ ask }) => ask("q"));

@@ -35,6 +35,8 @@ export interface TurnOptions {
 export interface Turn {
   /** What others have come to, if it was theirs. */
   readonly found: CacheFound | undefined;
+  /** Whether the attempt is being made here, or was: before that it is not too late for what is deleted now. */
+  readonly fetches: boolean;
   /** Whether others do, or have just tried, what this one was to do for nobody. */
   readonly idle: "busy" | "failed" | undefined;
   /** Resolves to `undefined` when the attempt is to be made here, also when the call was aborted meanwhile. Never rejects. */
@@ -50,6 +52,7 @@ export function createTurn(options: TurnOptions): Turn {
   let held: CacheHeld | undefined;
   let found: CacheFound | undefined;
   let idle: Turn["idle"];
+  let fetches = false;
 
   function claim(): MaybePromise<CacheClaim | undefined> {
     try {
@@ -102,6 +105,7 @@ export function createTurn(options: TurnOptions): Turn {
     switch (news?.status) {
       case "held":
         held = news;
+        fetches = true;
         return undefined;
       case "found":
         found = news.found;
@@ -111,6 +115,7 @@ export function createTurn(options: TurnOptions): Turn {
         idle = "failed";
         return ELSEWHERE;
       default:
+        fetches = true;
         return undefined;
     }
   }
@@ -118,6 +123,9 @@ export function createTurn(options: TurnOptions): Turn {
   return {
     get found() {
       return found;
+    },
+    get fetches() {
+      return fetches;
     },
     get idle() {
       return idle;

@@ -321,7 +321,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
   function invalidate(concerns: (journey: Journey<Res>) => boolean): void {
     for (const journey of aloft) {
       if (!concerns(journey)) continue;
-      journey.keeps = false;
+      journey.keeps = journey.turn?.fetches === false; // which asks later, if at all
       journey.spare = undefined;
       if (flights.get(journey.key) === journey) flights.delete(journey.key);
     }
