@@ -50,6 +50,18 @@ test("passes on what both say, in their order, however late", async () => {
   expect(proxy.connections).toBe(1);
 });
 
+test("keeps the order also when it becomes fast", async () => {
+  await redis.cli("SET", "counter", 0);
+  const client = await dial();
+  proxy.latency(200);
+  client.socket.write("INCR counter\r\n");
+  await until(async () => (await counter()) === "1", 10_000);
+  proxy.latency(0);
+  client.socket.write("INCR counter\r\n");
+  await until(() => client.heard().length === 8, 10_000);
+  expect(client.heard()).toBe(":1\r\n:2\r\n");
+});
+
 test("loses replies of what is done all the same, and resets who lost them", async () => {
   await redis.cli("SET", "counter", 0);
   const client = await dial();

@@ -31,6 +31,8 @@ interface Pair {
   readonly client: Socket;
   readonly server: Socket;
   lostReplies: boolean;
+  /** What the server said and the client has not heard yet, and when it will. */
+  readonly late: { readonly text: Buffer; readonly at: number }[];
 }
 
 /** @param to port of 127.0.0.1 */
@@ -72,16 +74,30 @@ export async function startProxy(to: number): Promise<Proxy> {
     pair.lostReplies = true;
   }
 
+  function passLate(pair: Pair): void {
+    const now = performance.now() + 1; // timers go by whole ms
+    for (let next = pair.late[0]; next !== undefined && next.at <= now; next = pair.late[0]) {
+      pair.late.shift();
+      pass(pair, next.text);
+    }
+    const [next] = pair.late;
+    if (next !== undefined) setTimeout(passLate, Math.ceil(next.at - now), pair);
+  }
+
   function accept(client: Socket): void {
-    const pair: Pair = { client, server: connect(target, "127.0.0.1"), lostReplies: false };
+    const pair: Pair = { client, server: connect(target, "127.0.0.1"), lostReplies: false, late: [] };
     pairs.add(pair);
     client.setNoDelay(true);
     pair.server.setNoDelay(true);
     client.on("data", (text: Buffer) => void pair.server.write(text));
     pair.server.on("data", (text: Buffer) => {
-      // Timers of one length fire in the order in which they were set, and so keep the order of the stream.
-      if (latencyMs === 0) pass(pair, text);
-      else setTimeout(() => pass(pair, text), latencyMs);
+      if (latencyMs === 0 && pair.late.length === 0) {
+        pass(pair, text);
+        return;
+      }
+      // What is slow now is not overtaken by what is fast afterwards: it is one stream.
+      const at = Math.max(performance.now() + latencyMs, pair.late.at(-1)?.at ?? 0);
+      if (pair.late.push({ text, at }) === 1) setTimeout(passLate, latencyMs, pair);
     });
     for (const socket of [client, pair.server])
       socket.on("error", () => end(pair)).on("close", () => end(pair));
