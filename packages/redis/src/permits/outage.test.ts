@@ -144,6 +144,20 @@ describe("Redis that loses its state", () => {
     await until(() => !one.context.presence.learning && !two.context.presence.learning);
     expect(await one.decide(ask)).toMatchObject({ granted: false, active: 6, source: "store" });
   });
+
+  it("hears at once of what is granted while all learn, and of its end: it decides again before the next heartbeat", async () => {
+    const process = await start({ lease: 30_000 });
+    const ask = permitAsk({ limit: 2 });
+    const first = await process.decide(ask);
+    Object.defineProperty(process.context.presence, "learning", { value: true, configurable: true });
+    const granted = await process.decide(ask);
+    expect(granted).toMatchObject({ granted: true, source: "local" });
+    await until(async () => (await known(process)).includes(granted.permit as string));
+    Object.defineProperty(process.context.presence, "learning", { value: false });
+    expect(await process.decide(ask)).toMatchObject({ granted: false, active: 2, source: "store" });
+    await process.release(ask, granted);
+    expect(await known(process)).toEqual([first.permit]);
+  });
 });
 
 describe("permits while Redis is away", () => {

@@ -54,7 +54,7 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
 
     return {
       shape,
-      ...(presence.learning && { known: knownFrom({ ...local(ask, limit), ...news }) }),
+      ...(presence.learning && { known: knownFrom({ ...whileLearning(ask, limit), ...news }) }),
       write(keys, args) {
         permit = nextPermit();
         sentAt = runtime.now();
@@ -118,6 +118,18 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
     lose(spot, permit);
     giveBack(spot, permit).catch(() => {}); // the heartbeat says it once more
     queues.refused(spot, false);
+  }
+
+  /** Redis hears of it at once: when all have learned it decides again, and what it did not know of it would give twice. */
+  function whileLearning(ask: PermitAsk, limit: number): PermitReply {
+    const reply = local(ask, limit);
+    if (!reply.granted) return reply;
+    const { held, permits: set } = spots.at(ask.name, ask.key);
+    const permit = reply.permit as string;
+    held.set(permit, true);
+    const args = [limit, me, prefix, number(permit), ""];
+    outbox.push({ name: "permit-renew", keys: [set], args }).catch(() => {}); // the next heartbeat says it again
+    return reply;
   }
 
   /** A release whose fate is not known is said again with every heartbeat, for a lease. */
