@@ -1,5 +1,5 @@
 import { connect } from "./client.ts";
-import { accountOf, LIMIT, PER_MS } from "./sides.ts";
+import { accountOf, ACCOUNTS, LIMIT, PER_MS } from "./sides.ts";
 import type { RedisSubjects } from "./subject.ts";
 
 /** As little as a token bucket on the server's clock can be. KEYS: bucket. ARGV: µs that a call takes, µs that are saved. */
@@ -15,7 +15,7 @@ export const subjects: RedisSubjects = {
   async gcra(url) {
     const client = await connect(url);
     const sha = String(await client.script("LOAD", GCRA));
-    const keys = Array.from({ length: 64 }, (_, n) => `bare:{bench}:${accountOf(n)}`);
+    const keys = Array.from({ length: ACCOUNTS }, (_, n) => `bare:{bench}:${accountOf(n)}`);
     const interval = Math.round((PER_MS * 1_000) / LIMIT);
     return {
       async call(n) {
