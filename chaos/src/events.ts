@@ -21,6 +21,8 @@ export type Event =
       readonly at: number;
       readonly code: string;
     }
+  /** Up to `at` the machine gave the process no processor for so long. */
+  | { readonly type: "stall"; readonly load: string; readonly at: number; readonly us: number }
   /** A policy went without Redis, or with it again. */
   | { readonly type: "degrade" | "recover"; readonly load: string; readonly at: number };
 

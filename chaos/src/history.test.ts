@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { readEvents, written } from "./events.ts";
-import { admissionsOf, heldOf, type History, longestWaitMs, recoveryMs } from "./history.ts";
+import { admissionsOf, heldOf, type History, waitsOf, recoveryMs } from "./history.ts";
 
 type Told = History["events"][number];
 
@@ -64,8 +64,15 @@ test("the longest wait is that of whoever was not standing still", () => {
     code: "RATE_LIMITED",
   };
   const history = historyOf([begin(0, 0, 3_000, 1_000), turned, begin(2, 0, 90_000, 0)]);
-  expect(longestWaitMs(history, new Set([2]))).toBe(7);
-  expect(longestWaitMs(history)).toBe(90);
+  expect(waitsOf(history, new Set([2]))).toEqual({ longestMs: 7, longestOwnMs: 7 });
+  expect(waitsOf(history)).toEqual({ longestMs: 90, longestOwnMs: 90 });
+});
+
+test("what the machine gave no processor for is not the caller's own wait", () => {
+  const stall: Told = { type: "stall", load: "", worker: 0, at: 60_000, us: 40_000 };
+  const other: Told = { ...stall, worker: 1 };
+  const history = historyOf([stall, other, begin(0, 0, 90_000, 30_000), begin(0, 1, 95_000, 60_000)]);
+  expect(waitsOf(history)).toEqual({ longestMs: 60, longestOwnMs: 35 });
 });
 
 test("all are back when the last one is, and never if one is still away", () => {

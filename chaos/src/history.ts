@@ -47,15 +47,31 @@ export function heldOf({ events, killedAt, endedAt }: History, load: string): He
   return held;
 }
 
-/** From asking to being let through or turned away, ms; of processes that stood still themselves nothing is asked. */
-export function longestWaitMs({ events }: History, still: ReadonlySet<number> = new Set()): number {
+/** How long callers waited, from asking to being let through or turned away. */
+export interface Waits {
+  readonly longestMs: number;
+  /** The longest without the time for which the machine gave the caller's process no processor. */
+  readonly longestOwnMs: number;
+}
+
+/** @param still processes that stood still themselves: nothing is asked of them */
+export function waitsOf({ events }: History, still: ReadonlySet<number> = new Set()): Waits {
+  const stalls = events.filter((event) => event.type === "stall");
   let longest = 0;
+  let longestOwn = 0;
   for (const event of events) {
-    if (still.has(event.worker)) continue;
-    if (event.type === "begin" || event.type === "turned-away")
-      longest = Math.max(longest, event.at - event.askedAt);
+    if (still.has(event.worker) || (event.type !== "begin" && event.type !== "turned-away")) continue;
+    const us = event.at - event.askedAt;
+    longest = Math.max(longest, us);
+    if (us <= longestOwn) continue;
+    let stalled = 0;
+    for (const stall of stalls) {
+      if (stall.worker !== event.worker) continue;
+      stalled += Math.max(0, Math.min(event.at, stall.at) - Math.max(event.askedAt, stall.at - stall.us));
+    }
+    longestOwn = Math.max(longestOwn, us - stalled);
   }
-  return longest / 1_000;
+  return { longestMs: longest / 1_000, longestOwnMs: longestOwn / 1_000 };
 }
 
 /**

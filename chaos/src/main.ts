@@ -25,9 +25,12 @@ async function main({ only, report }: Options): Promise<void> {
       `is; leases of ${LEASE_MS} ms. Everything together takes at most ${BUDGET_MINUTES} minutes.\n`,
   );
   const rows: Row[] = [];
+  const stage = createStage(startWorker);
+  // Whoever is stopped by SIGSTOP does not end by himself.
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void stage.clear().finally(() => process.exit(1)));
   for (const fault of chosen) {
     const from = performance.now();
-    const stage = createStage(startWorker);
     try {
       const told = await fault.run(stage);
       rows.push(...told);

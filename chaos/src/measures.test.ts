@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { PERMITS, RATE } from "./faults/fault.ts";
 import type { History } from "./history.ts";
-import { permitMeasure, rateMeasure, sharesKept } from "./measures.ts";
+import { permitMeasure, permitMeasureAway, rateMeasure, sharesKept } from "./measures.ts";
 
 const begins = (load: string, times: readonly (readonly [worker: number, at: number])[]): History => ({
   events: times.map(([worker, at], id) => ({ type: "begin", load, worker, id, askedAt: at, at, note: "" })),
@@ -58,4 +58,14 @@ test("what was decided by shares comes on top, and no process takes more than it
   expect(sharesKept(history([...full, held(0, 30, "local")]), PERMITS, 12)).toEqual([
     "1 permits were given beside a process's share of 2",
   ]);
+});
+
+test("while all are without Redis, those that held less take up to their share", () => {
+  // One process holds ten, eleven hold nothing and may each take two.
+  const held = begins(
+    PERMITS.name,
+    Array.from({ length: 10 }, (_, i) => [0, i] as const),
+  );
+  const away = { from: 100, to: 1_000_000, processes: 12 };
+  expect(permitMeasureAway(held, PERMITS, away)).toMatchObject({ bound: 10 + 22, worst: 10 });
 });

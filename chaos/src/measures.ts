@@ -66,9 +66,38 @@ export function permitMeasure(
   };
 }
 
+/**
+ * The same where all processes lose Redis at a moment (µs): those that held less than their share then take up to it, and
+ * what the others hold runs on. What shares gave at other times comes on top, as elsewhere.
+ */
+export function permitMeasureAway(
+  history: History,
+  load: PermitLoad,
+  { from, to, processes }: { readonly from: number; readonly to: number; readonly processes: number },
+): Measured {
+  const share = shareOf(load, processes);
+  const held = heldOf(history, load.name);
+  let out = 0;
+  for (let worker = 0; worker < processes; worker++) {
+    const own = held.filter((one) => one.worker === worker);
+    // What was on its way when it happened is taken a moment later.
+    out += Math.max(share, ...[0, 20, 40, 60].map((ms) => overlapAt(own, from + ms * 1_000)));
+  }
+  const otherwise = held.filter((one) => one.source === "local" && (one.from < from || one.from > to));
+  return {
+    unit: "permits at once ≤ limit + shares of processes that held less",
+    bound: Math.max(load.concurrency, out) + worstOverlap(otherwise),
+    worst: worstOverlap(held),
+    waitBoundMs: WAIT_BOUND_MS + load.maxWaitMs,
+  };
+}
+
+const shareOf = ({ concurrency }: PermitLoad, processes: number): number =>
+  Math.max(1, Math.floor(concurrency / processes));
+
 /** Nobody takes more than its share while Redis does not decide, counting what it has from there. */
 export function sharesKept(history: History, load: PermitLoad, processes: number): readonly string[] {
-  const share = Math.max(1, Math.floor(load.concurrency / processes));
+  const share = shareOf(load, processes);
   const held = heldOf(history, load.name);
   const greedy = held.filter(
     ({ worker, source, from }) =>

@@ -1,5 +1,7 @@
 import Table from "cli-table3";
 
+import type { Waits } from "./history.ts";
+
 /** One line of the table, and of the report. */
 export interface Row {
   readonly fault: string;
@@ -15,7 +17,10 @@ export interface Row {
   readonly complaints: readonly string[];
 }
 
-/** Of any caller, whatever is broken. A decision has 50 ms; the rest is for a machine that has other things to do. */
+/**
+ * Of any caller, whatever is broken, without the time for which his process got no processor. A decision has 50 ms, the
+ * first ones three times that; the rest is for a machine on which many processes take turns.
+ */
 export const WAIT_BOUND_MS = 1_000;
 
 export interface Measured {
@@ -30,13 +35,11 @@ export function rowOf(
   fault: string,
   injected: string,
   { unit, bound, worst, waitBoundMs = WAIT_BOUND_MS }: Measured,
-  longestWaitMs: number,
+  waits: Waits,
   complaints: readonly string[],
 ): Row {
-  const tooLong =
-    longestWaitMs > waitBoundMs
-      ? [`somebody waited for ${Math.round(longestWaitMs)} ms, at most ${waitBoundMs} ms`]
-      : [];
+  const waited = Math.round(waits.longestOwnMs);
+  const tooLong = waited > waitBoundMs ? [`somebody waited for ${waited} ms, at most ${waitBoundMs} ms`] : [];
   const all = [...complaints, ...tooLong];
   return {
     fault,
@@ -44,7 +47,7 @@ export function rowOf(
     unit,
     bound,
     worst: Number.isFinite(worst) ? Math.round(worst) : -1, // JSON knows no infinity
-    longestWaitMs: Math.round(longestWaitMs),
+    longestWaitMs: Math.round(waits.longestMs),
     held: worst <= bound && all.length === 0,
     complaints: all,
   };

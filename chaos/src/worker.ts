@@ -6,6 +6,7 @@ import { bulkhead, circuitBreaker, createPipeline, type Pipeline, rateLimit } fr
 import { redisStore, type RedisStore } from "@breakwater/redis";
 
 import { type Event, now, written } from "./events.ts";
+import { watchStalls } from "./stalls.ts";
 import type { Load, Order, Said, WorkerConfig } from "./wire.ts";
 
 /** Of one load. What is more is not asked: a store that lets everybody wait must not hide behind a heap of calls. */
@@ -34,6 +35,7 @@ process.on("message", (order: Order) => {
   else void end();
 });
 await untilReady();
+watchStalls(write);
 say({ say: "ready" });
 
 async function untilReady(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { RedisServer } from "@breakwater-internal/redis-server";
 
 import type { Fleet } from "../fleet.ts";
-import { admissionsOf, type History, longestWaitMs } from "../history.ts";
+import { admissionsOf, type History, waitsOf } from "../history.ts";
 import { leaksIn } from "../leaks.ts";
 import { sharesKept } from "../measures.ts";
 import { type Measured, type Row, rowOf } from "../rows.ts";
@@ -73,10 +73,10 @@ export async function rowsOf(
   const history = fleet.history();
   const shares = sharesKept(history, PERMITS, fleet.processes);
   const complaints = [...left, ...shares, ...(await leaksIn(redis, LEASE_MS)), ...(check?.(history) ?? [])];
-  const wait = longestWaitMs(history, fleet.still);
+  const waits = waitsOf(history, fleet.still);
   // What is wrong with the whole of it stands in its first row.
   return tell(history).map(({ as, measured }, i) =>
-    rowOf(fault.name + as, fault.injected, measured, wait, i === 0 ? complaints : []),
+    rowOf(fault.name + as, fault.injected, measured, waits, i === 0 ? complaints : []),
   );
 }
 

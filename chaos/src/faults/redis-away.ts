@@ -4,11 +4,13 @@ import type { RedisServer } from "@breakwater-internal/redis-server";
 
 import { now } from "../events.ts";
 import { recoveryMs } from "../history.ts";
-import { permitMeasure, rateMeasure } from "../measures.ts";
+import { permitMeasure, permitMeasureAway, rateMeasure } from "../measures.ts";
 import type { Row } from "../rows.ts";
 import type { Stage } from "../stage.ts";
 import { type Fault, LEASE_MS, PERMITS, RATE, rowsOf, type Told, usedAtTheEnd } from "./fault.ts";
 
+/** From the return of an empty Redis until all have noticed and learned. µs. */
+const LEARNED_US = 2_800_000;
 const RECOVERY_BOUND_MS = 1_000;
 const CHARGED_LATER = "what was admitted without Redis is charged when it is back";
 
@@ -16,7 +18,7 @@ const killed: Fault = {
   name: "redis-killed",
   injected: "Redis killed, gone for 2.5 s, and back without its state",
   run: (stage) =>
-    away(stage, killed, async (redis) => {
+    away(stage, killed, true, async (redis) => {
       await redis.kill();
       await pause(2_500);
       await redis.restart();
@@ -27,7 +29,7 @@ const frozen: Fault = {
   name: "redis-frozen",
   injected: "Redis stopped with SIGSTOP for 2.5 s: connections open, no answer",
   run: (stage) =>
-    away(stage, frozen, async (redis) => {
+    away(stage, frozen, false, async (redis) => {
       redis.freeze();
       await pause(2_500);
       redis.thaw();
@@ -37,17 +39,20 @@ const frozen: Fault = {
 const restarted: Fault = {
   name: "redis-restarted-empty",
   injected: "Redis killed and started again at once, empty",
-  run: (stage) => away(stage, restarted, (redis) => redis.restart()),
+  run: (stage) => away(stage, restarted, true, (redis) => redis.restart()),
 };
 
+/** @param forgets whether Redis comes back with nothing, and everybody learns */
 async function away(
   stage: Stage,
   fault: Fault,
+  forgets: boolean,
   strike: (redis: RedisServer) => Promise<void>,
 ): Promise<readonly Row[]> {
   const redis = await stage.redis();
   const fleet = await stage.fleet({ url: redis.url, leaseMs: LEASE_MS, loads: [PERMITS, RATE] });
   await pause(2_000);
+  const from = now();
   await strike(redis);
   const backAt = now();
   await pause(4_500); // longer than everybody learns
@@ -63,7 +68,13 @@ async function away(
         },
         {
           as: "-permits",
-          measured: permitMeasure(history, PERMITS),
+          measured: forgets
+            ? permitMeasureAway(history, PERMITS, {
+                from,
+                to: backAt + LEARNED_US,
+                processes: fleet.processes,
+              })
+            : permitMeasure(history, PERMITS),
         },
         {
           as: "-recovery",
@@ -104,7 +115,10 @@ const failover: Fault = {
             as: "",
             measured: rateMeasure(history, RATE, { bursts: 1, allAway: true, because: CHARGED_LATER }),
           },
-          { as: "-permits", measured: permitMeasure(history, PERMITS) },
+          {
+            as: "-permits",
+            measured: permitMeasure(history, PERMITS),
+          },
           {
             as: "-recovery",
             measured: {
