@@ -59,6 +59,7 @@ export function fuse<Req, Res>(
           name,
           error,
           active.map(({ policy }) => policy),
+          asks,
         );
       let decided: MaybePromise<readonly unknown[]>;
       try {

@@ -50,6 +50,8 @@ export interface StoreGuard<Req, Ask, Reply> extends PolicyBase {
   judge(reply: Reply, call: Call<Req>, ask: Ask): Judgement;
   /** Admitted: registers what is to be given back or recorded. Runs also for a call that was aborted meanwhile; its callbacks run at once then. */
   settle?(call: Call<Req>, reply: Reply, ask: Ask): void;
+  /** Admitted though the store did not decide (`open`): nothing was taken, and who waited in line for it waits no more. */
+  pass?(call: Call<Req>, ask: Ask): void;
   /** What is done when the store does not decide, and leaves it to the guard. `open` admits. @default a `StoreError` */
   outage?(): OutageMode | undefined;
 }
@@ -219,7 +221,7 @@ function enterStore<Req>(policy: GuardPolicy<Req>, spec: StoreGuard<Req, Any, An
     try {
       reply = spec.store.decide(ask);
     } catch (error) {
-      return storeFailed(call, policy.name, error, [policy]);
+      return storeFailed(call, policy.name, error, [policy], [ask]);
     }
     return isPromise(reply)
       ? judgeLater(policy, spec, call, ask, reply)
@@ -257,7 +259,7 @@ function judgeLater<Req>(
 ): Promise<Judgement | StoreError> {
   return reply.then(
     (known) => judgeAndSettle(policy, spec, call, ask, known),
-    (error: unknown) => storeFailed(call, policy.name, error, [policy]),
+    (error: unknown) => storeFailed(call, policy.name, error, [policy], [ask]),
   );
 }
 
@@ -267,11 +269,16 @@ export function storeFailed<Req>(
   name: string,
   error: unknown,
   policies: readonly GuardPolicy<Req>[],
+  asks: readonly unknown[],
 ): StoreError | undefined {
   call.host.events.emit({ type: "store-fail", policy: name, error, callId: call.id });
-  const open = policies.every((policy) => (policy[GUARD] as AnyStoreGuard<Req>).outage?.() === "open");
+  const specs = policies.map((policy) => policy[GUARD] as AnyStoreGuard<Req>);
+  const open = specs.every((spec) => spec.outage?.() === "open");
   for (const { sources } of policies) sources?.failed(open ? "open" : "closed", call);
-  if (open) return undefined;
+  if (open) {
+    for (const [i, spec] of specs.entries()) spec.pass?.(call, asks[i]);
+    return undefined;
+  }
   return StoreError.isInstance(error)
     ? error
     : new StoreError(`${name}: the store did not decide`, { cause: error, meta: call.meta });

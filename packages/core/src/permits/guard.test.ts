@@ -12,7 +12,7 @@ import {
 
 /** A store that a test answers by hand. */
 function distant() {
-  const asked: ((reply: PermitReply) => void)[] = [];
+  const asked: ((reply: PermitReply | Promise<never>) => void)[] = [];
   const wakes = new Set<() => void>();
   let released = 0;
   const store: PermitStore = {
@@ -36,6 +36,7 @@ function distant() {
     wake: () => wakes.forEach((wake) => wake()),
     grant: (active = 1) => asked.shift()?.({ granted: true, active }),
     refuse: () => asked.shift()?.({ granted: false, active: 1 }),
+    fail: () => asked.shift()?.(Promise.reject(new Error("away"))),
   };
 }
 
@@ -49,6 +50,27 @@ function limited(options: Partial<BulkheadOptions<string>> = {}) {
 }
 
 describe("a line over a distant store", () => {
+  it("is left by who goes because the store is away, and not only when his call has ended", async () => {
+    const { clock, script, redis, ask } = limited({ outage: "open" });
+    for (const request of ["a", "b"]) {
+      void ask.outcome(request);
+      await clock.settle();
+    }
+    redis.refuse();
+    await clock.settle();
+    redis.refuse();
+    await clock.settle();
+    redis.wake();
+    await clock.settle();
+    redis.fail();
+    await clock.settle();
+    expect(script.calls).toBe(1);
+    redis.fail();
+    await clock.settle();
+    expect(script.calls).toBe(2);
+    expect(redis.watches).toBe(0);
+  });
+
   it("is watched once for each key, from the first who waits to the last", async () => {
     const { clock, script, redis, ask } = limited({ key: (request) => request.slice(0, 1) });
     for (const request of ["a1", "a2", "b1"]) {

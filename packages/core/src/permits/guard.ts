@@ -238,6 +238,12 @@ export function permitGuard<Req>(
       }, settings.now.graceMs);
       limits.admitted?.(call, ask.key);
     },
+    pass(call, { key }) {
+      const place = lines.get(key)?.places.get(call);
+      if (place === undefined) return;
+      place.value.done?.();
+      callUp(key);
+    },
   });
 
   return {

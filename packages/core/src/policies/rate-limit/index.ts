@@ -157,6 +157,7 @@ export function rateLimit<Req = Any>(
       turns.admitted(call, ask, reply);
       call.defer((ending) => settle(call, ask, reply, ending));
     },
+    pass: (call, { key }) => turns.pass(call, key),
   });
   return Object.assign(policy, {
     update(changes: Partial<RateLimitOptions<Req>>) {

@@ -901,4 +901,27 @@ describe("traps of rate limits", () => {
       expect(ask(5 + back.retryAfterMs).admitted).toBe(true);
     }
   });
+
+  it("leaves the line when the call goes because the store is away, and not only when it has ended", async () => {
+    const clock = createTestClock();
+    const script = scriptedUpstream<string, string>();
+    let asked = 0;
+    const store: RateLimitStore = {
+      decide: async () => {
+        if (++asked > 1) throw new Error("away");
+        return { admitted: false, retryAfterMs: 100, at: 0 };
+      },
+      settle() {},
+      remaining: () => ({}),
+    };
+    const limit = rateLimit({ limits: perSecond(3), wait: "5s", store, outage: "open" });
+    const ask = createClient({ upstream: script.upstream, runtime: clock }, limit);
+    for (const request of ["a", "b"]) {
+      void ask.outcome(request);
+      await clock.settle();
+    }
+    await clock.advance(100);
+    expect(asked).toBe(3);
+    expect(script.calls).toBe(2);
+  });
 });

@@ -19,6 +19,8 @@ export interface Turns {
   notNow(call: Call<Any>, ask: RateLimitAsk, reply: RateLimitReply): Refusal | Wait;
   /** The store has admitted the call. */
   admitted(call: Call<Any>, ask: RateLimitAsk, reply: RateLimitReply): void;
+  /** The call waits no more, if it did. */
+  pass(call: Call<Any>, key: string): void;
   /** There may be more than was foreseen: who is first in line asks again. */
   callUp(key: string): void;
   callUpAll(): void;
@@ -112,6 +114,11 @@ export function createTurns(name: string, patience: () => Patience): Turns {
     callUp(key);
   }
 
+  function pass(call: Call<Any>, key: string): void {
+    const queue = queues.get(key);
+    if (queue?.turn?.value.call === call) leave(queue, queue.turn, key);
+  }
+
   function callUp(key: string): void {
     const queue = queues.get(key);
     if (queue === undefined) return;
@@ -184,8 +191,9 @@ export function createTurns(name: string, patience: () => Patience): Turns {
       const queue = queues.get(ask.key);
       if (queue === undefined) return;
       queue.told = { ask, reply, at: call.runtime.now() };
-      if (queue.turn?.value.call === call) leave(queue, queue.turn, ask.key);
+      pass(call, ask.key);
     },
+    pass,
     callUp,
     callUpAll() {
       for (const key of queues.keys()) callUp(key);
