@@ -16,6 +16,8 @@ export interface MemberOptions {
   /** A scope of its own for each test. @default a new one */
   readonly scope?: string;
   readonly library?: RedisLibrary;
+  /** Of ioredis. */
+  readonly redis?: object;
   readonly leaseMs?: number;
   /** Chance of the circuits; of one half nothing jitters. @default 0.5 */
   readonly random?: () => number;
@@ -41,6 +43,7 @@ export async function joinFleet(
     ...(typeof where === "string" ? { url: where } : { cluster: where }),
     scope: name,
     decisionTimeout: "2s",
+    ...(options.redis && { redis: options.redis }),
   });
   const scope = createScope(name);
   const link = openLink(config, scope, library);

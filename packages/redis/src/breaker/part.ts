@@ -50,9 +50,10 @@ export function createBreakerPart(context: Context): BreakerPart {
   /** From the first ask on, and not before: it is a connection. */
   function hearHints(): void {
     endHints ??= link.subscribe(telling.channel, (message) => {
-      const [key = "", epoch] = message.split(" ");
-      const circuit = circuits.find(key);
-      if (circuit === undefined || circuit.shared?.epoch === Number(epoch)) return;
+      const cut = message.lastIndexOf(" ");
+      // The server knows a key with the `keyPrefix` of the client, if that has one, and we without.
+      const circuit = circuits.find(message.slice(message.indexOf(scope.key("breaker")), cut));
+      if (circuit === undefined || circuit.shared?.epoch === Number(message.slice(cut))) return;
       circuit.doubt();
       void telling.look(circuit);
     });

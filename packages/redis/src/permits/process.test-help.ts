@@ -27,6 +27,8 @@ export interface ProcessOptions extends PermitPartOptions {
   /** @default a new one */
   readonly scope?: string;
   readonly library?: RedisLibrary;
+  /** Of ioredis. */
+  readonly redis?: object;
   readonly instances?: number;
   readonly lease?: number;
   /** In ms. @default 2_000: a machine that is busy with other tests is slow at times, which is no matter of these */
@@ -47,6 +49,7 @@ export function startProcess(where: string | readonly string[], options: Process
     scope: name,
     decisionTimeout,
     lease,
+    ...(options.redis && { redis: options.redis }),
   });
   const { runtime, leaseMs } = config;
   const scope = createScope(name);

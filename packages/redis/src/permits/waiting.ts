@@ -44,7 +44,7 @@ export interface QueueOptions {
 }
 
 export function createQueues({ context, spots, channel, patienceMs }: QueueOptions): Queues {
-  const { link, outbox, presence, runtime } = context;
+  const { link, outbox, presence, runtime, scope } = context;
   const me = `!${presence.instance}`;
   /** Where somebody waits, by the key of the permits. */
   const waited = new Map<string, Spot>();
@@ -109,7 +109,9 @@ export function createQueues({ context, spots, channel, patienceMs }: QueueOptio
 
   function hear(message: string): void {
     const cut = message.indexOf(" ");
-    calledUp(message.slice(cut + 1), Number(message.slice(0, cut)));
+    // The server knows a key with the `keyPrefix` of the client, if that has one, and we without.
+    const begin = message.indexOf(scope.key("permits"), cut);
+    calledUp(message.slice(begin), Number(message.slice(0, cut)));
   }
 
   function enlistAll(): void {
