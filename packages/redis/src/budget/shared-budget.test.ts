@@ -12,7 +12,11 @@ const RULES: RetryBudgetRules = { perSecond: 8, ratio: 0.5, minRatio: 0.125 };
 /** A link whose end a test holds in its hand, and what a budget says on it. */
 function bench(outage: "local" | "open" | "closed" = "local") {
   const told: { calls: number; attempts: number; failures: number; owed: number; want: number }[] = [];
-  const redis = { up: true, answer: async (): Promise<unknown> => [1, 5, "0.25"] };
+  const redis = {
+    up: true,
+    ready: undefined as Promise<void> | undefined,
+    answer: async (): Promise<unknown> => [1, 5, "0.25"],
+  };
   const link: Pick<Link, "run" | "up"> = {
     get up() {
       return redis.up;
@@ -24,7 +28,7 @@ function bench(outage: "local" | "open" | "closed" = "local") {
     },
   };
   const presence: Pick<Presence, "ready" | "instances" | "learnUntil"> = {
-    ready: () => undefined,
+    ready: () => redis.ready,
     instances: 4,
     learnUntil: 0,
   };
@@ -120,6 +124,25 @@ describe("a budget that is shared", () => {
     expect(await budget.take(10_000)).toEqual({ granted: true, source: "store" });
     redis.answer = () => Promise.reject(new LinkError("no answer", true));
     expect(await granted(() => budget.take(10_000), 50)).toBe(0);
+  });
+
+  it("answers everybody where one message fails while the next is prepared", async () => {
+    const { budget, redis } = bench();
+    let fail = (_: unknown): void => {};
+    redis.answer = () => new Promise((_, reject) => (fail = reject));
+    const first = budget.take(0);
+    await settled();
+    let greet = (): void => {};
+    redis.ready = new Promise((resolve) => (greet = resolve));
+    redis.answer = async () => [1, 5, "0.5"];
+    const second = budget.take(0);
+    fail(new LinkError("no answer", true));
+    await settled();
+    greet();
+    expect(await Promise.all([first, second])).toEqual([
+      { granted: false, source: "local" },
+      { granted: true, source: "store" },
+    ]);
   });
 
   it.each([

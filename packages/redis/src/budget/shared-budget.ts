@@ -8,6 +8,7 @@ import {
   type StoredBudget,
 } from "@breakwater/core";
 
+import { LinkError } from "../connection/link.ts";
 import type { Context } from "../decide/part.ts";
 import { budgetScript } from "./arithmetic.ts";
 import { budgetTerms } from "./terms.ts";
@@ -53,29 +54,39 @@ export function createSharedBudget(
   async function send(): Promise<void> {
     if (preparing) return;
     preparing = true;
-    let mine: Taker[] = [];
+    const holds = await agreed();
+    // Whoever comes from here on goes with the next message, which may be on its way before this one is answered.
+    const mine = takers;
+    takers = [];
+    preparing = false;
     try {
-      await presence.ready();
-      const agreed = await agreement.on(budgetTerms, name, rules, version);
-      mismatch = agreed.mismatch ?? mismatch;
-      mine = takers;
-      const { perSecond, ratio, minRatio } = agreed.config;
-      const { calls, attempts, failures } = news;
-      const args = [presence.learnUntil, perSecond, ratio, minRatio, calls, attempts, failures, owed];
-      news = { calls: 0, attempts: 0, failures: 0 };
-      owed = 0;
-      takers = [];
-      preparing = false;
-      hear(await link.run(script, keys, [...args, mine.length]), mine);
+      if (holds === undefined) throw new LinkError("Redis does not know this process", false);
+      hear(await ask(holds, mine.length), mine);
     } catch {
-      if (preparing) {
-        preparing = false;
-        mine = takers;
-        takers = [];
-      }
       leave();
       for (const { now, reply } of mine) reply(apart(now));
     }
+  }
+
+  /** The numbers that hold; `undefined` if Redis does not say so. */
+  async function agreed(): Promise<RetryBudgetRules | undefined> {
+    try {
+      await presence.ready();
+      const { config, mismatch: differs } = await agreement.on(budgetTerms, name, rules, version);
+      mismatch = differs ?? mismatch;
+      return config;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Tells what came in, and asks for so many retries. */
+  function ask({ perSecond, ratio, minRatio }: RetryBudgetRules, wanted: number): Promise<unknown> {
+    const { calls, attempts, failures } = news;
+    const told = [calls, attempts, failures, owed];
+    news = { calls: 0, attempts: 0, failures: 0 };
+    owed = 0;
+    return link.run(script, keys, [presence.learnUntil, perSecond, ratio, minRatio, ...told, wanted]);
   }
 
   function hear(values: unknown, mine: readonly Taker[]): void {
