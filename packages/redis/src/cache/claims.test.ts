@@ -106,6 +106,19 @@ describe("a claim to an answer", () => {
     for (const { end } of lines) expect(await end).toEqual({ status: "alone" });
   });
 
+  it("for an answer that Redis does not take sends all to fetch by themselves", async () => {
+    const { holder, lines, others } = await queue(2, { leaseMs: HOUR });
+    const second = held(await claim(others[0] as Lab, "another"));
+    const third = held(await claim(others[0] as Lab, "a third"));
+    onTestFinished(async () => void (await redis.cli("ACL", "SETUSER", "default", "+exists")));
+    await redis.cli("ACL", "SETUSER", "default", "-exists"); // nothing else looks so
+    await expect(holder.fill(entryOf("yes"), HOUR)).rejects.toThrow("cannot be asked");
+    for (const { end } of lines) expect(await end).toEqual({ status: "alone" });
+    await expect(second.fill(entryOf("yes"), HOUR)).rejects.toThrow("cannot be asked");
+    expect(await third.fill(entryOf("yes"), HOUR), "it is said now and then").toBe(false);
+    await until(async () => ((await redis.cli("KEYS", "bw1:{cache:*}:l")) as string[]).length === 0);
+  });
+
   it("outlives its lease while its process is there", async () => {
     const { holder, lines } = await queue(1, { leaseMs: 200 });
     await pass(600);

@@ -116,11 +116,13 @@ export function createClaims(options: ClaimsOptions): Claims {
       status: "held",
       async fill(entry, keepMs) {
         end();
+        let kept = false;
         try {
-          return await write(keys, token, { entry, keepMs, near });
-        } catch (error) {
-          release(keys, token, "");
-          throw error;
+          kept = await write(keys, token, { entry, keepMs, near });
+          return kept;
+        } finally {
+          // It cannot be kept: those who wait for it need not wait until the lease is over as well.
+          if (!kept) release(keys, token, ALONE);
         }
       },
       fail(failure) {
