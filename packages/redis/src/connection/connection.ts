@@ -207,6 +207,10 @@ export function createConnection(options: ConnectionOptions): Connection {
     send,
     meet,
     watch(watcher) {
+      if (closed) {
+        watcher.closed();
+        return;
+      }
       watchers.add(watcher);
       if (client.status === "ready") watcher.connected();
     },

@@ -5,7 +5,9 @@ import { describe, expect, onTestFinished, test } from "vitest";
 
 import { createScope } from "../keys.ts";
 import type { RedisLink } from "./create-link.ts";
+import { createDeadlines } from "./deadlines.ts";
 import { eventually, LIBRARIES, LONG_MS, open } from "./lab.test-help.ts";
+import { createSubscriber } from "./subscriber.ts";
 
 const redis = useRedis();
 
@@ -137,4 +139,18 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     await redis.cli("PUBLISH", channelOf(scope), "a");
     await heard.until(() => heard.messages.length === 1);
   });
+});
+
+test("who goes on after the end does not connect again", () => {
+  const runtime = systemRuntime();
+  let made = 0;
+  const subscriber = createSubscriber({
+    runtime,
+    deadlines: createDeadlines(runtime),
+    make: () => void made++ as undefined,
+  });
+  subscriber.close();
+  subscriber.subscribe("c", () => {})();
+  subscriber.subscribe("c", () => {});
+  expect(made).toBe(0);
 });

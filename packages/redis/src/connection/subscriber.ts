@@ -33,6 +33,7 @@ export function createSubscriber({ runtime, deadlines, make }: SubscriberOptions
   const channels = new Map<string, Set<Hearer>>();
   let client: RedisClient | undefined;
   let later: CancelTimer | undefined;
+  let closed = false;
 
   /** A new connection each time, even to a single server: of a cluster any node will do, but not one that is gone. */
   function open(): void {
@@ -95,6 +96,7 @@ export function createSubscriber({ runtime, deadlines, make }: SubscriberOptions
 
   return {
     subscribe(channel, hear, begin) {
+      if (closed) return () => {}; // a call that goes on after its store was closed must not connect again
       const hearer = { hear, begin };
       const known = channels.get(channel);
       // A second hearer joins again too: so it is told when it begins, and Redis does not mind.
@@ -113,6 +115,7 @@ export function createSubscriber({ runtime, deadlines, make }: SubscriberOptions
       };
     },
     close() {
+      closed = true;
       channels.clear();
       later?.();
       later = undefined;
