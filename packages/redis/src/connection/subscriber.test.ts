@@ -147,7 +147,10 @@ test("who goes on after the end does not connect again", () => {
   const subscriber = createSubscriber({
     runtime,
     deadlines: createDeadlines(runtime),
-    make: () => void made++ as undefined,
+    make() {
+      made++;
+      return undefined;
+    },
   });
   subscriber.close();
   subscriber.subscribe("c", () => {})();
