@@ -148,11 +148,15 @@ describe("the circuits that a process knows", () => {
     expect(circuits.find(forgotten)).toBeUndefined();
   });
 
-  it("take the numbers that were given last", () => {
+  it("take the numbers that were given last, each when it is asked for", () => {
     const circuits = some(3);
-    const circuit = circuits.get("a", "", usual);
-    expect(circuits.get("a", "other", { ...usual, openForMs: 7 }).config.openForMs).toBe(7);
-    expect(circuit.config.openForMs).toBe(7);
+    const one = circuits.get("a", "", usual);
+    const given = { ...usual, openForMs: 7 };
+    circuits.get("a", "other", given);
+    expect(one.config, "two policies of one name do not go through thousands of circuits in turn").toBe(
+      usual,
+    );
+    expect(circuits.get("a", "", given).config).toBe(given);
   });
 
   it("are asked for in turn, those that are not well each time", () => {

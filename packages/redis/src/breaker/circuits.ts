@@ -21,11 +21,6 @@ export interface Circuits {
   some(most: number): readonly Circuit[];
 }
 
-interface Named {
-  config: BreakerConfig;
-  readonly byKey: Map<string, Circuit>;
-}
-
 export interface CircuitsOptions {
   readonly scope: Scope;
   readonly runtime: Runtime;
@@ -36,7 +31,7 @@ export interface CircuitsOptions {
 }
 
 export function createCircuits({ scope, runtime, clock, lost, most = MOST }: CircuitsOptions): Circuits {
-  const names = new Map<string, Named>();
+  const names = new Map<string, Map<string, Circuit>>();
   const byStateKey = new Map<string, Circuit>();
   let turn = 0;
 
@@ -51,7 +46,7 @@ export function createCircuits({ scope, runtime, clock, lost, most = MOST }: Cir
     return circuit;
   }
 
-  function makeRoom({ byKey }: Named): void {
+  function makeRoom(byKey: Map<string, Circuit>): void {
     let seen = 0;
     let victim: Circuit | undefined;
     for (const circuit of byKey.values()) {
@@ -69,27 +64,26 @@ export function createCircuits({ scope, runtime, clock, lost, most = MOST }: Cir
 
   return {
     get(name, key, config) {
-      let named = names.get(name);
-      if (named === undefined) names.set(name, (named = { config, byKey: new Map() }));
-      else if (named.config !== config) {
-        named.config = config;
-        for (const circuit of named.byKey.values()) circuit.config = config;
-      }
-      const { byKey } = named;
+      let byKey = names.get(name);
+      if (byKey === undefined) names.set(name, (byKey = new Map()));
       let circuit = byKey.get(key);
       if (circuit === undefined) {
-        if (byKey.size >= most) makeRoom(named);
+        if (byKey.size >= most) makeRoom(byKey);
         circuit = create(name, key, config);
         byKey.set(key, circuit);
-      } else if (byKey.size > 1) {
+        return circuit;
+      }
+      // This one alone: two policies of one name may take turns, and there may be thousands of circuits.
+      if (circuit.config !== config) circuit.config = config;
+      if (byKey.size > 1) {
         byKey.delete(key);
         byKey.set(key, circuit);
       }
       return circuit;
     },
-    peek: (name, key) => names.get(name)?.byKey.get(key),
+    peek: (name, key) => names.get(name)?.get(key),
     find: (stateKey) => byStateKey.get(stateKey),
-    of: (name) => names.get(name)?.byKey.values() ?? [],
+    of: (name) => names.get(name)?.values() ?? [],
     all: () => byStateKey.values(),
     some(count) {
       const chosen: Circuit[] = [];
