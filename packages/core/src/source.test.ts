@@ -11,6 +11,7 @@ import {
   type PermitStore,
 } from "./permits/store.ts";
 import { bulkhead } from "./policies/bulkhead/index.ts";
+import { cache } from "./policies/cache/index.ts";
 import { circuitBreaker } from "./policies/circuit-breaker/index.ts";
 import { rateLimit } from "./policies/rate-limit/index.ts";
 import type { StoreSource } from "./store.ts";
@@ -118,6 +119,24 @@ describe("a guard over a shared store", () => {
     ]) {
       expect(make).toThrow(ConfigError);
       expect(make).toThrow("name is required with a shared store");
+    }
+  });
+
+  it.each([
+    ["redis://:secret@localhost", "a string"],
+    [null, "null"],
+    [{ status: "ready", call() {} }, "an object"],
+  ])("must be one, and not what leads to one: %j", (given, got) => {
+    const store = given as never;
+    for (const make of [
+      () => bulkhead({ name: "b", concurrency: 5, store }),
+      () => rateLimit({ name: "r", limits: { requests: { limit: 1, per: "1s" } }, store }),
+      () => circuitBreaker({ name: "c", store }),
+      () => cache({ name: "a", ttl: "1s", store }),
+      () => createClient({ upstream: upstream(() => 1), budget: { name: "b", store } }),
+    ]) {
+      expect(make).toThrow(ConfigError);
+      expect(make).toThrow(`got ${got}.`);
     }
   });
 

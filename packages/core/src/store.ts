@@ -1,3 +1,4 @@
+import { show } from "./duration.ts";
 import type { MaybePromise } from "./handler.ts";
 import type { OptionReader } from "./options.ts";
 
@@ -58,12 +59,17 @@ export interface StoreOptions<S> {
   readonly outage: OutageMode | undefined;
 }
 
-/** @internal */
+/**
+ * @internal
+ * @param does the method by which a store of this capability is known
+ */
 export function readStore<S extends { readonly shared?: true }>(
   reader: OptionReader,
   given: { readonly name?: string; readonly outage?: OutageMode },
+  does: keyof S & string,
 ): StoreOptions<S> {
   const store = reader.raw<S>("store");
+  checkStore(reader, store, does, "one that decides, such as redisStore(url)");
   if (store?.shared === true && given.name === undefined) {
     reader.fail(
       'name is required with a shared store: processes find the same limit by it, for example { name: "deepseek" }.',
@@ -76,4 +82,14 @@ export function readStore<S extends { readonly shared?: true }>(
       ? reader.oneOf<OutageMode>("outage", ["local", "open", "closed"], "local")
       : reader.raw<OutageMode>("outage");
   return { store, outage };
+}
+
+/** @internal Else an address, or a client that is no store, would fail with the first call. */
+export function checkStore(reader: OptionReader, store: unknown, does: string, what: string): void {
+  if (store === undefined) return;
+  const method: unknown = (store as Readonly<Record<string, unknown>> | null)?.[does];
+  if (typeof method === "function") return;
+  // Of a text nothing is told: there may be a password in it.
+  const got = typeof store === "string" ? "a string" : show(store);
+  reader.fail(`store must be ${what}, got ${got}. Leave it out for one in this process.`);
 }

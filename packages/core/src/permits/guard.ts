@@ -44,7 +44,7 @@ export function readPermitOptions<Req>(
   kind: string,
   given: PermitOptions<Req>,
 ): PermitConfig<Req> {
-  const { store, outage } = readStore<PermitStore>(reader, given);
+  const { store, outage } = readStore<PermitStore>(reader, given, "decide");
   return {
     name: reader.text("name", kind),
     mode: reader.oneOf("mode", ["enforce", "shadow", "off"], "enforce"),

@@ -2,6 +2,7 @@ import type { Call } from "../../call.ts";
 import { type Duration, show } from "../../duration.ts";
 import type { Any, Complete, MaybePromise, Updatable } from "../../handler.ts";
 import { readOptions } from "../../options.ts";
+import { checkStore } from "../../store.ts";
 import { DEFAULT_MAX_BYTES } from "./memory-store.ts";
 import type { CacheStore } from "./store.ts";
 
@@ -124,8 +125,7 @@ export function readCacheOptions<Req, Res>(options: CacheOptions<Req, Res>): Cac
   type Options = CacheOptions<Req, Res>;
   const reader = readOptions("cache", options);
   const store = reader.raw<CacheStore>("store");
-  if (store !== undefined && typeof (store as Partial<CacheStore> | null)?.get !== "function")
-    reader.fail(`store must be a cache store, such as createMemoryCacheStore(), got ${show(store)}.`);
+  checkStore(reader, store, "get", "a cache store, such as createMemoryCacheStore()");
   if (store !== undefined && options.maxBytes !== undefined)
     reader.fail("maxBytes is the bound of the cache's own store; give it to the store that you made.");
   if (store?.shared === true && options.name === undefined)

@@ -218,7 +218,7 @@ function read<Req>(options: CircuitBreakerOptions<Req>) {
     probeLeaseMs: reader.duration("probeLease", 60_000),
     rampMs: reader.duration("ramp", 0),
   };
-  const { store, outage } = readStore<BreakerStore>(reader, options);
+  const { store, outage } = readStore<BreakerStore>(reader, options, "decide");
   const config = {
     name: reader.text("name", "circuit-breaker"),
     mode: reader.oneOf<Mode>("mode", ["enforce", "shadow", "off"], "enforce"),

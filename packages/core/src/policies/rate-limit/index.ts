@@ -210,7 +210,7 @@ function read<Req>(options: RateLimitOptions<Req>) {
     );
   }
   if (typeof limits !== "function") rulesOf(limits, "rateLimit: limits");
-  const { store: given, outage } = readStore<RateLimitStore>(reader, options);
+  const { store: given, outage } = readStore<RateLimitStore>(reader, options, "decide");
   if (given !== undefined && options.maxKeys !== undefined)
     reader.fail("maxKeys bounds the memory of this process; say it to the store instead.");
   const store = given ?? createMemoryRateLimitStore({ maxKeys: reader.count("maxKeys", 10_000) });

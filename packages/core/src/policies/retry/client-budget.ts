@@ -71,7 +71,7 @@ function own(rules: RetryBudgetRules): ClientBudget {
 
 function read(options: RetryBudgetOptions) {
   const reader = readOptions("budget", options);
-  const { store, outage } = readStore<BudgetStore>(reader, options);
+  const { store, outage } = readStore<BudgetStore>(reader, options, "budget");
   const rules: RetryBudgetRules = {
     perSecond: reader.number("perSecond", USUAL_BUDGET.perSecond),
     ratio: reader.number("ratio", USUAL_BUDGET.ratio),
