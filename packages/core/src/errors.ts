@@ -59,7 +59,11 @@ export class RefusedError extends BreakwaterError {
   constructor(refusal: Refusal, meta?: Meta) {
     const wait =
       refusal.retryAfterMs === undefined ? "" : `; try again in ${Math.ceil(refusal.retryAfterMs)} ms`;
-    super(refusal.code, `refused by ${refusal.by}: ${refusal.code}${wait}`, { retryable: true, meta });
+    const share = refusal.source === "local" ? " (this process's share: the store is away)" : "";
+    super(refusal.code, `refused by ${refusal.by}: ${refusal.code}${share}${wait}`, {
+      retryable: true,
+      meta,
+    });
     this.refusal = refusal;
     this.retryAfterMs = refusal.retryAfterMs;
     tag(this, "RefusedError");

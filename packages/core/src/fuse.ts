@@ -6,6 +6,7 @@ import {
   type GuardPolicy,
   type Judgement,
   proceed,
+  sourced,
   storeFailed,
   type StoreGuard,
 } from "./guard.ts";
@@ -46,8 +47,8 @@ export function fuse<Req, Res>(
         for (const [i, { policy }] of active.entries())
           policy.sources?.replied(replies[i] as StoreReply, call);
         // Written order decides which refusal is told.
-        for (const [i, { spec }] of active.entries()) {
-          const judged = spec.judge(replies[i], call, asks[i]);
+        for (const [i, { policy, spec }] of active.entries()) {
+          const judged = sourced(policy.sources, spec.judge(replies[i], call, asks[i]));
           if (judged !== undefined) return judged;
         }
         for (const [i, { spec }] of active.entries()) spec.settle?.(call, replies[i], asks[i]);

@@ -245,9 +245,16 @@ function judgeAndSettle<Req>(
   reply: unknown,
 ): Judgement {
   sources?.replied(reply as StoreReply, call);
-  const judged = spec.judge(reply, call, ask);
+  const judged = sourced(sources, spec.judge(reply, call, ask));
   if (judged === undefined) spec.settle?.(call, reply, ask);
   return judged;
+}
+
+/** @internal A refusal while the store is away says so: it is another thing than a limit that is used up. */
+export function sourced(sources: SourceWatch | undefined, judged: Judgement): Judgement {
+  const source = sources?.last;
+  if (judged === undefined || "wait" in judged || source === undefined || source === "store") return judged;
+  return { ...judged, source };
 }
 
 function judgeLater<Req>(

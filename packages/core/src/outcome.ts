@@ -1,3 +1,5 @@
+import type { StoreSource } from "./store.ts";
+
 /** Tokens, as reported by the upstream or estimated. Any number of extra fields may travel along. */
 export interface Usage {
   readonly promptTokens?: number;
@@ -26,6 +28,8 @@ export interface Refusal {
   readonly remaining?: number;
   /** … and ms until all of it is there again. For `RateLimit` headers. */
   readonly resetMs?: number;
+  /** Over a shared store that could not decide: who did in its place. */
+  readonly source?: StoreSource;
 }
 
 export type RefusalCode =

@@ -66,6 +66,22 @@ describe("a guard over a shared store", () => {
     expect(client.snapshot().policies[0]?.source).toBe("store");
   });
 
+  it("says with a refusal that the store is away", async () => {
+    const { store, state } = sharedStore();
+    const { client } = watched(bulkhead({ name: "b", concurrency: 1, store }));
+    const twice = async () => (await Promise.allSettled([client(1), client(2)]))[1];
+    expect(await twice()).toMatchObject({
+      reason: { message: "refused by b: BULKHEAD_FULL", refusal: { by: "b" } },
+    });
+    state.source = "local";
+    expect(await twice()).toMatchObject({
+      reason: {
+        message: "refused by b: BULKHEAD_FULL (this process's share: the store is away)",
+        refusal: { source: "local" },
+      },
+    });
+  });
+
   it("hands its choice for an outage, and how often it was changed, to the store", async () => {
     const { store, asks } = sharedStore();
     const limit = bulkhead({ name: "b", concurrency: 5, store, outage: "closed" });
