@@ -49,6 +49,7 @@ export function createTelling(
   const channel = scope.channel("breaker");
   const looks = { asking: new Set<Circuit>(), reminding: new Set<Circuit>() };
   const recovering = new Set<Circuit>();
+  const forcing = new Map<Circuit, Promise<unknown>>();
 
   async function tell(
     circuit: Circuit,
@@ -130,7 +131,13 @@ export function createTelling(
     async force(circuit, to) {
       const status = to === undefined ? "closed" : to === "open" ? "forced-open" : "forced-closed";
       const lifeMs = to === undefined ? lifeOf(circuit.config) : FORCED_LIFE_MS;
-      await tell(circuit, "breaker-force", [codeOf(status)], true, lifeMs);
+      // One after the other: what is told once more because its reply was late must not undo what was told since.
+      const told = (forcing.get(circuit) ?? Promise.resolve()).then(() =>
+        tell(circuit, "breaker-force", [codeOf(status)], true, lifeMs),
+      );
+      forcing.set(circuit, told);
+      await told;
+      if (forcing.get(circuit) === told) forcing.delete(circuit);
     },
     async look(circuit, again = false) {
       const looking = again ? looks.reminding : looks.asking;
