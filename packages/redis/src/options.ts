@@ -100,6 +100,16 @@ function optionsOf(given: unknown): object {
   if (isClient(given)) return { client: given };
   if (typeof given !== "object" || given === null)
     throw new ConfigError(`redisStore: ${WHERE}, got ${missing(given)}.`);
+  if (given instanceof URL)
+    throw new ConfigError("redisStore: it was given a URL; give it its text: url.href.");
+  if ("sendCommand" in given || "isOpen" in given)
+    throw new ConfigError(
+      "redisStore: the client that it was given is none of ioredis, which is what it can use; give it the url.",
+    );
+  if ("host" in given || "port" in given)
+    throw new ConfigError(
+      "redisStore: host and port are options of ioredis: write { redis: { host, port } }, or a url.",
+    );
   // An option that is there and undefined is a variable that was not set, and not a wish for another server.
   for (const name of ["url", "client", "cluster"]) {
     if (name in given && given[name as keyof typeof given] === undefined)
@@ -156,6 +166,9 @@ function readCluster(reader: OptionReader, given: unknown, redis: object | undef
   return { cluster: nodes, redis: { ...shared, ...redis } };
 }
 
+/** Passwords that machines make are full of them. */
+const ESCAPES = "in a user or password # is written %23, / is %2F, ? is %3F, @ is %40";
+
 /** Says nothing of what was given: there may be a password in it. */
 function parse(reader: OptionReader, name: string, given: unknown): URL {
   const example = 'such as "redis://localhost:6379" or "rediss://user:password@host:6380/0"';
@@ -165,11 +178,14 @@ function parse(reader: OptionReader, name: string, given: unknown): URL {
   try {
     url = new URL(given);
   } catch {
-    return reader.fail(`${name} is not a url ${example}.`);
+    return reader.fail(`${name} is not a url ${example}${given.includes("@") ? `; ${ESCAPES}` : ""}.`);
   }
   if (url.protocol !== "redis:" && url.protocol !== "rediss:")
     return reader.fail(`${name} must begin with "redis://" or "rediss://", ${example}.`);
   if (url.hostname === "") return reader.fail(`${name} has no host; write one ${example}.`);
+  if (url.hash !== "") return reader.fail(`${name} has a part that begins with #; ${ESCAPES}.`);
+  if (!/^\/?\d*$/.test(url.pathname))
+    return reader.fail(`${name} must end with the number of a database or without one, ${example}.`);
   return url;
 }
 

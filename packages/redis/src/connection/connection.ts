@@ -178,6 +178,9 @@ export function createConnection(options: ConnectionOptions): Connection {
   }
   function onError(error: unknown): void {
     if (client.status === "ready") return;
+    // ioredis goes on regardless, in database 0.
+    if (isReplyTo(error, "select"))
+      hints.add(`the database was not selected, and 0 is used: ${error.message}`);
     lost = faultOf(error).error;
     for (const watcher of watchers) watcher.disconnected(lost);
   }
@@ -229,6 +232,11 @@ export function createConnection(options: ConnectionOptions): Connection {
       else client.removeListener("error", onError);
     },
   };
+}
+
+/** ioredis says with the error what it had sent. */
+function isReplyTo(error: unknown, name: string): error is Error {
+  return error instanceof Error && (error as { command?: { name?: unknown } }).command?.name === name;
 }
 
 function attempt(issue: Issue, open: () => boolean): Promise<unknown> {

@@ -56,6 +56,14 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     await redis.cli("FLUSHALL");
   });
 
+  test("a database that cannot be had is told, since ioredis goes on in another", async () => {
+    const { link } = open(library, { url: `${redis.url}/99`, decisionTimeout: LONG_MS });
+    await turned(link, true);
+    expect(link.hints).toEqual([
+      "the database was not selected, and 0 is used: ERR DB index is out of range",
+    ]);
+  });
+
   test("a replica is not used until it is promoted", async () => {
     const replica = await startRedis({ replicaOf: redis.server });
     onTestFinished(() => replica.stop());
