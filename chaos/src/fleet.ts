@@ -32,7 +32,8 @@ export interface Fleet {
   /** SIGCONT. */
   thaw(worker: number): void;
   block(worker: number, ms: number): void;
-  fail(on: boolean): void;
+  /** What all of them call, or one, fails from now on, or does not. */
+  fail(on: boolean, worker?: number): void;
   /** What they did so far. */
   history(): History;
   /** Ends them, each by itself. @returns what was left over, or went wrong */
@@ -158,7 +159,9 @@ export async function startFleet(startWorker: StartWorker, options: FleetOptions
       still.add(worker);
       tell(at(worker), { do: "block", ms });
     },
-    fail: (on) => workers.forEach((worker) => tell(worker, { do: "fail", on })),
+    fail(on, worker) {
+      for (const each of worker === undefined ? workers : [at(worker)]) tell(each, { do: "fail", on });
+    },
     history() {
       const events = workers.flatMap(({ log }, worker) =>
         readEvents(readFileSync(log, "utf8")).map((event) => ({ ...event, worker })),

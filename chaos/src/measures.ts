@@ -10,8 +10,8 @@ export interface RateBound {
   /** So many bursts beside the one that there always is, and why. */
   readonly bursts?: number;
   readonly because?: string;
-  /** Nobody has Redis at the same time: what all do by their shares is within the limit. */
-  readonly allAway?: boolean;
+  /** Nobody has Redis in this time (µs): what all do by their shares then is within the limit. */
+  readonly away?: { readonly from: number; readonly to: number };
 }
 
 /**
@@ -23,10 +23,11 @@ export function rateMeasure(history: History, load: RateLoad, bound: RateBound =
   const { bursts = 0, because } = bound;
   const { name, limit, perMs, burst } = load;
   const admitted = admissionsOf(history, name);
-  const local = admissionsOf(history, name, "local");
+  const { from, to } = bound.away ?? { from: Infinity, to: Infinity };
+  const local = admissionsOf(history, name, "local").filter(({ at }) => at < from || at > to);
   const tried = WINDOWS_MS.map((ms) => {
     const once = burst + (limit * ms) / perMs;
-    const beside = bound.allAway === true ? 0 : Math.min(once, worstWindow(local, ms * 1_000));
+    const beside = Math.min(once, worstWindow(local, ms * 1_000));
     return {
       ms,
       worst: worstWindow(admitted, ms * 1_000),

@@ -48,6 +48,10 @@ describe.skipIf(redisIsUnwanted())("a server", () => {
     await server.restart();
     expect(server.pid).not.toBe(pid);
     expect(await server.cli("GET", "a")).toBe(null);
+    await server.restart();
+    await server.stop();
+    // Nothing of the three is left that would keep this process from ending.
+    await until(() => !process.getActiveResourcesInfo().includes("ProcessWrap"), 10_000);
   });
 
   test("goes on after it was frozen, and can be stopped while it is", async () => {

@@ -63,12 +63,17 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const { args = [], replicaOf } = options;
   const found = findRedis();
   if (!found) throw new Error(NO_REDIS);
-  const folder = mkdtempSync(join(tmpdir(), "breakwater-redis-"));
-  const clock = join(folder, "clock");
-  const env = options.faketime === true ? { ...found.env, ...fakeTime(clock, found.env) } : found.env;
-  const log = join(folder, "redis.log");
+  let clock = "";
+  let offset = "+0";
 
+  /** In a folder of its own, which goes with it. */
   async function run(port: number): Promise<Guarded> {
+    const folder = mkdtempSync(join(tmpdir(), "breakwater-redis-"));
+    const log = join(folder, "redis.log");
+    clock = join(folder, "clock");
+    writeFileSync(clock, offset);
+    const own = found?.env ?? {};
+    const env = options.faketime === true ? { ...own, ...fakeTime(clock, own) } : own;
     const settings = { port, bind: "127.0.0.1", dir: folder, logfile: log, ...SETTINGS };
     const written = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
     const server = await startGuarded([found?.path ?? "", ...written, ...args], folder, env);
@@ -76,7 +81,12 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
       throw new Error(`redis-server ended on port ${port}: ${said}${lastLines(log)}`);
     });
     lost.catch(() => {}); // it may end as often as it likes once it has started
-    await Promise.race([until(() => isUp(port, server.pid), LONG_MS), lost]);
+    try {
+      await Promise.race([until(() => isUp(port, server.pid), LONG_MS), lost]);
+    } catch (error) {
+      await server.end();
+      throw error;
+    }
     return server;
   }
 
@@ -112,15 +122,16 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     cli,
     kill,
     async restart() {
-      await kill();
+      await running.end();
       running = await run(port);
     },
     freeze: () => running.signal("SIGSTOP"),
     thaw: () => running.signal("SIGCONT"),
-    async setClock(offset) {
+    async setClock(to) {
       if (options.faketime !== true)
         throw new Error("startRedis({ faketime: true }) makes a server with a clock to set.");
-      writeFileSync(clock, offset);
+      offset = to;
+      writeFileSync(clock, to);
     },
     async promote() {
       await cli("REPLICAOF", "NO", "ONE");
@@ -150,7 +161,6 @@ function fakeTime(clock: string, env: Readonly<Record<string, string>>): Record<
   const found = findFaketime();
   if (!found)
     throw new Error("There is no libfaketime here: install it, or set BREAKWATER_TEST_FAKETIME to its path.");
-  writeFileSync(clock, "+0");
   return {
     FAKETIME_TIMESTAMP_FILE: clock,
     FAKETIME_NO_CACHE: "1",

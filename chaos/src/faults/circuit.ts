@@ -11,8 +11,10 @@ const sick: Fault = {
   injected: "everything fails in 1 of 12 processes, which share a circuit",
   async run(stage) {
     const redis = await stage.redis();
-    const loads = (worker: number) => [{ ...CIRCUIT, fails: worker === SICK }];
-    const fleet = await stage.fleet({ url: redis.url, leaseMs: LEASE_MS, loads });
+    const fleet = await stage.fleet({ url: redis.url, leaseMs: LEASE_MS, loads: [CIRCUIT] });
+    // One that is sick before there are others is the whole fleet, and opens the circuit for it.
+    await pause(LEASE_MS);
+    fleet.fail(true, SICK);
     await pause(5_000);
     return rowsOf(sick, {
       fleet,

@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import type { Proxy } from "@breakwater-internal/redis-server";
 
+import { now } from "../events.ts";
 import { permitMeasure, rateMeasure } from "../measures.ts";
 import type { Row } from "../rows.ts";
 import type { Stage } from "../stage.ts";
@@ -51,7 +52,9 @@ async function through(
   const proxy = await stage.proxy(redis);
   const fleet = await stage.fleet({ url: proxy.url, leaseMs: LEASE_MS, loads: [PERMITS, RATE] });
   await pause(1_500);
+  const from = now();
   await strike(proxy);
+  const to = now();
   await pause(3_000);
   return rowsOf(fault, {
     fleet,
@@ -60,7 +63,7 @@ async function through(
     tell(history) {
       const because = "what was admitted without Redis is charged when it is back";
       return [
-        { as: "", measured: rateMeasure(history, RATE, { bursts: 1, allAway: true, because }) },
+        { as: "", measured: rateMeasure(history, RATE, { bursts: 1, away: { from, to }, because }) },
         {
           as: "-permits",
           measured: permitMeasure(history, PERMITS),

@@ -64,7 +64,11 @@ async function away(
       return [
         {
           as: "",
-          measured: rateMeasure(history, RATE, { bursts: 1, allAway: true, because: CHARGED_LATER }),
+          measured: rateMeasure(history, RATE, {
+            bursts: 1,
+            away: { from, to: backAt },
+            because: CHARGED_LATER,
+          }),
         },
         {
           as: "-permits",
@@ -98,6 +102,7 @@ const failover: Fault = {
     const proxy = await stage.proxy(master);
     const fleet = await stage.fleet({ url: proxy.url, leaseMs: LEASE_MS, loads: [PERMITS, RATE] });
     await pause(2_000);
+    const from = now();
     await master.kill();
     await pause(300);
     await replica.promote();
@@ -113,7 +118,11 @@ const failover: Fault = {
         return [
           {
             as: "",
-            measured: rateMeasure(history, RATE, { bursts: 1, allAway: true, because: CHARGED_LATER }),
+            measured: rateMeasure(history, RATE, {
+              bursts: 1,
+              away: { from, to: backAt },
+              because: CHARGED_LATER,
+            }),
           },
           {
             as: "-permits",
