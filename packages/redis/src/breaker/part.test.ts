@@ -12,15 +12,16 @@ import * as six from "ioredis";
 import * as five from "ioredis5";
 import { describe, expect, it, onTestFinished } from "vitest";
 
+import type { PartInProcessOptions } from "../decide/process.test-help.ts";
 import { createScope } from "../keys.ts";
-import { joinFleet, type Member, type MemberOptions, newScope } from "./fleet.test-help.ts";
+import { joinFleet, type Member, newScope } from "./fleet.test-help.ts";
 import { ADMITTED } from "./fragment.ts";
 import { type Talk, talkTo, usual } from "./talk.test-help.ts";
 
 const redis = useRedis();
 
 async function join(
-  options: MemberOptions = {},
+  options: PartInProcessOptions = {},
   where: string | readonly string[] = redis.url,
 ): Promise<Member> {
   const member = await joinFleet(where, options);
@@ -35,9 +36,9 @@ async function hearing(members: readonly Member[]): Promise<void> {
 }
 
 /** So many members that Redis knows. */
-async function fleet(count: number, changes: Partial<typeof usual> = {}, leaseMs = 15_000) {
+async function fleet(count: number, changes: Partial<typeof usual> = {}, lease = 15_000) {
   const scope = newScope();
-  const members = await Promise.all(Array.from({ length: count }, () => join({ scope, leaseMs })));
+  const members = await Promise.all(Array.from({ length: count }, () => join({ scope, lease })));
   const talks = members.map((member) => talkTo(member, changes));
   for (const talk of talks) await talk.ticket();
   await hearing(members);

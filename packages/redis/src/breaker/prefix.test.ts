@@ -11,7 +11,7 @@ it("hears at once that a circuit has opened also where a client has a keyPrefix"
   const scope = newScope();
   const join = async () => {
     // No heartbeat tells it before the test is over.
-    const member = await joinFleet(redis.url, { scope, leaseMs: 600_000, redis: { keyPrefix: "team 1:" } });
+    const member = await joinFleet(redis.url, { scope, lease: 600_000, redis: { keyPrefix: "team 1:" } });
     onTestFinished(() => member.close());
     return { member, talk: talkTo(member, { openForMs: 60_000, maxOpenForMs: 60_000 }) };
   };

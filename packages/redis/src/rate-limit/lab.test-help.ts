@@ -1,7 +1,4 @@
-import { randomUUID } from "node:crypto";
-
 import {
-  isPromise,
   type RateAdjustment,
   type RateLimitAsk,
   type RateLimitReply,
@@ -11,65 +8,35 @@ import {
 
 import { openLink } from "../connection/open-link.ts";
 import type { RedisLibrary } from "../connection/redis-client.ts";
-import { batchScript, createOutbox } from "../decide/batches.ts";
-import { createDecisions } from "../decide/decisions.ts";
+import { batchScript } from "../decide/batches.ts";
 import { decisionOf } from "../decide/frame.ts";
 import type { Operation } from "../decide/outbox.ts";
-import type { Context, Pending } from "../decide/part.ts";
+import type { Pending } from "../decide/part.ts";
+import {
+  connected,
+  newScope,
+  type PartInProcess,
+  type PartInProcessOptions,
+  startPart,
+} from "../decide/process.test-help.ts";
 import { createScope } from "../keys.ts";
 import { readRedisOptions } from "../options.ts";
-import { createPresence } from "../presence/create-presence.ts";
 import { createRatePart, type RatePart } from "./part.ts";
 
-/** A store of rate limits alone, as a process has it: the decisions, batches and presence of the real one. */
-export interface Process extends RateLimitStore {
-  readonly context: Context;
-  readonly part: RatePart;
-  close(): Promise<void>;
-}
+/** A store of rate limits alone, as a process has it. */
+export interface Process
+  extends RateLimitStore, Omit<PartInProcess<RatePart>, "decide" | "decideAll" | "kill"> {}
 
-export interface ProcessOptions {
-  /** @default a new one */
-  readonly scope?: string;
-  readonly library?: RedisLibrary;
-  readonly instances?: number;
-}
-
-export async function startProcess(url: string, options: ProcessOptions = {}): Promise<Process> {
-  const { scope: name = newScope(), library, instances = 1 } = options;
-  // A machine that is busy with other tests is slow at times, which is no matter of these.
-  const config = readRedisOptions({ url, scope: name, decisionTimeout: "2s" });
-  const { runtime, leaseMs } = config;
-  const scope = createScope(name);
-  const link = openLink(config, scope, library);
-  const { presence, agreement } = createPresence({ link, runtime, scope, leaseMs, instances });
-  const outbox = createOutbox({
-    link,
-    learnUntil: () => presence.learnUntil,
-    operations: () => part.operations,
-  });
-  const context: Context = { link, runtime, scope, presence, agreement, outbox, leaseMs };
-  const part = createRatePart(context);
-  const { decideAll } = createDecisions({ link, runtime, presence, partOf: () => part });
-  await connected(link);
+export async function startProcess(url: string, options: PartInProcessOptions = {}): Promise<Process> {
+  const { decide, decideAll, ...rest } = startPart(url, options, createRatePart);
+  await connected(rest);
   return {
+    ...rest,
     shared: true,
-    context,
-    part,
-    decide(ask) {
-      const replies = decideAll([ask]);
-      return isPromise(replies)
-        ? replies.then(([reply]) => reply as RateLimitReply)
-        : (replies[0] as RateLimitReply);
-    },
+    decide: decide as RateLimitStore["decide"],
     decideAll: decideAll as Required<RateLimitStore>["decideAll"],
-    settle: part.settle,
-    remaining: part.remaining,
-    async close() {
-      await outbox.close();
-      await presence.close();
-      await link.close();
-    },
+    settle: rest.part.settle,
+    remaining: rest.part.remaining,
   };
 }
 
@@ -93,7 +60,7 @@ export async function openLab(url: string, library?: RedisLibrary): Promise<Lab>
   const config = readRedisOptions({ url, scope: newScope(), decisionTimeout: "2s" });
   const scope = createScope(config.scope);
   const link = openLink(config, scope, library);
-  await connected(link);
+  await connected({ link });
   const runtime = systemRuntime();
   const told: Operation[] = [];
   const part = createRatePart({
@@ -145,19 +112,4 @@ export async function openLab(url: string, library?: RedisLibrary): Promise<Lab>
     close: () => link.close(),
   };
   return lab;
-}
-
-function connected(link: Context["link"]): Promise<void> {
-  if (link.up) return Promise.resolve();
-  return new Promise((resolve) => {
-    const forget = link.onChange((up) => {
-      if (!up) return;
-      forget();
-      resolve();
-    });
-  });
-}
-
-function newScope(): string {
-  return randomUUID().slice(0, 18);
 }

@@ -3,18 +3,19 @@ import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import type { RateLimitAsk, RateLimitReply, RateRules } from "@breakwater/core";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 
-import { type Process, type ProcessOptions, startProcess } from "./lab.test-help.ts";
+import type { PartInProcessOptions } from "../decide/process.test-help.ts";
+import { type Process, startProcess } from "./lab.test-help.ts";
 
 const redis = useRedis();
 
-async function join(options: ProcessOptions = {}, url: string = redis.url): Promise<Process> {
+async function join(options: PartInProcessOptions = {}, url: string = redis.url): Promise<Process> {
   const process = await startProcess(url, options);
   onTestFinished(() => process.close());
   return process;
 }
 
 /** Behind a network that can be cut; Redis keeps what it has. */
-async function joinRemote(options: ProcessOptions = {}) {
+async function joinRemote(options: PartInProcessOptions = {}) {
   const proxy = await startProxy(redis.port);
   onTestFinished(() => proxy.close());
   const process = await join(options, proxy.url);
