@@ -14,6 +14,8 @@ export interface Operation {
 export interface Model<O, S> {
   readonly start: S;
   /**
+   * An operation without a time that changes nothing must not change what comes after that either.
+   *
    * @param from when it took effect at the earliest, and `to` at the latest: the same where the reply says it
    * @returns the state afterwards; `undefined`: this is not what is said in that state
    */
@@ -84,27 +86,30 @@ export function linearize<O extends Operation, S>(
     return [...chosen, ...first.values()];
   }
 
-  function search(state: S, lowest: number, clock: number, now: number): boolean {
+  function search(state: S, text: string, lowest: number, clock: number, now: number): boolean {
     if (left === 0) return true;
     let low = lowest;
     while (done[low] === 1) low++;
     let due = clock;
     while (due < timed.length && done[timed[due] as number] === 1) due++;
     const { open, name } = look(low);
-    const text = JSON.stringify(state);
     if (tried.has(name + text)) return false;
     if (tried.size >= MOST_STATES) throw new Error(`${all.length} operations: there are too many states.`);
     tried.add(name + text);
     const next = due < timed.length ? at(timed[due] as number) : undefined;
-    for (const i of choose(open, next)) {
+    const steps = choose(open, next).flatMap((i) => {
       const one = all[i] as O;
       const after = step(state, one, one.at ?? now, one.at ?? next ?? now);
-      if (after === undefined) continue;
+      return after === undefined ? [] : [{ i, one, after, text: JSON.stringify(after) }];
+    });
+    // What changes nothing now would not later either, and may as well come at once.
+    const idle = steps.find(({ one, text: same }) => one.at === undefined && same === text);
+    for (const { i, one, after, text: later } of idle === undefined ? steps : [idle]) {
       const counts = one.returned < Infinity ? 1 : 0;
       done[i] = 1;
       left -= counts;
       order.push(one);
-      if (search(after, low, due, one.at ?? now)) return true;
+      if (search(after, later, low, due, one.at ?? now)) return true;
       order.pop();
       left += counts;
       done[i] = 0;
@@ -114,6 +119,6 @@ export function linearize<O extends Operation, S>(
     return false;
   }
 
-  const found = search(start, 0, 0, 0);
+  const found = search(start, JSON.stringify(start), 0, 0, 0);
   return { ...(found ? { order } : { stuck }), states: tried.size };
 }
