@@ -133,6 +133,8 @@ export async function startFleet(startWorker: StartWorker, options: FleetOptions
 
   try {
     await Promise.all(Array.from({ length: processes }, () => ready(start())));
+    // A machine on which processes start is slow: what callers wait for then says nothing.
+    for (const worker of workers) tell(worker, { do: "begin" });
   } catch (error) {
     dispose();
     throw error;
@@ -148,6 +150,7 @@ export async function startFleet(startWorker: StartWorker, options: FleetOptions
     async add() {
       const worker = start();
       await ready(worker);
+      tell(worker, { do: "begin" });
       return workers.indexOf(worker);
     },
     freeze(worker) {

@@ -41,8 +41,9 @@ export interface WorkerConfig {
   readonly loads: readonly Load[];
 }
 
-/** What a process is told. `block`: its event loop stands still. */
+/** What a process is told. `begin`: everybody is there, and calls are made. `block`: its event loop stands still. */
 export type Order =
+  | { readonly do: "begin" }
   | { readonly do: "block"; readonly ms: number }
   | { readonly do: "fail"; readonly on: boolean }
   | { readonly do: "end" };

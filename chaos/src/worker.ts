@@ -23,19 +23,20 @@ const say = (said: Said): void => void process.send?.(said);
 const write = (event: Event): void => void writeSync(log, written(event));
 
 const store = redisStore({ url: config.url, lease: config.leaseMs, instances: config.instances });
-const runs = config.loads.map(start);
+let runs: readonly Run[] = [];
 let failing: boolean | undefined;
 let ended = false;
 
 process.on("message", (order: Order) => {
-  if (order.do === "block") {
+  if (order.do === "begin") runs = config.loads.map(start);
+  else if (order.do === "block") {
     const until = now() + order.ms * 1_000;
     while (now() < until);
   } else if (order.do === "fail") failing = order.on;
   else void end();
 });
-await untilReady();
 watchStalls(write);
+await untilReady();
 say({ say: "ready" });
 
 async function untilReady(): Promise<void> {
