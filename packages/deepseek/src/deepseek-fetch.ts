@@ -32,6 +32,11 @@ export interface FetchTarget {
   readonly baseURL: string;
   /** What is known of this host. */
   readonly host: HostProfile;
+  /**
+   * What the option `account` says of the key. A store that processes share knows nothing of keys: where these are of
+   * several accounts, give each the store of its own scope, `redis.scope(account)`.
+   */
+  readonly account?: string;
 }
 
 type WireOptions = Pick<
@@ -112,9 +117,9 @@ export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch
   const listeners = new Set<{ readonly tell: Listener }>();
   const book = createBook([], DEFAULT_RULES);
 
-  function makeClients(baseURL: string): FetchClients {
+  function makeClients(baseURL: string, owner: string | undefined): FetchClients {
     const host = profileOf(baseURL);
-    const target = { baseURL, host };
+    const target = { baseURL, host, ...(owner !== undefined && { account: owner }) };
     const own = readUpstreamOptions("deepseekFetch", { ...wire, host, apiKey: "of-each-request" });
     const upstream = createUpstream(
       own,
@@ -157,7 +162,7 @@ export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch
     const credentials = keyIn(headers);
     const owner = credentials === undefined ? undefined : account?.(credentials);
     const key = [baseURL, owner === undefined ? `key ${credentials}` : `account ${owner}`].join("\n");
-    const clients = targets.get(key) ?? makeClients(baseURL);
+    const clients = targets.get(key) ?? makeClients(baseURL, owner);
     targets.delete(key);
     targets.set(key, clients);
     const [oldest] = targets.keys();

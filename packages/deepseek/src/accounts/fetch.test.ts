@@ -76,6 +76,25 @@ test("keys of one account share what is known of it, if somebody says which they
   expect((await after).status).toBe(200);
 });
 
+test("policies are made for an account, which a store that is shared does not know", async () => {
+  const { fetch, next } = fakeFetch();
+  const made: (string | undefined)[] = [];
+  const ask = deepseekFetch({
+    fetch,
+    account: (key) => (key.endsWith("cccc") ? undefined : "ours"),
+    policies({ account }) {
+      made.push(account);
+      return [];
+    },
+  });
+  for (const key of ["sk-first-0000-aaaa", "sk-second-000-bbbb", "sk-their-0000-cccc"]) {
+    const asked = ask(URL, post(key));
+    (await next()).respond(200, completion());
+    expect((await asked).status).toBe(200);
+  }
+  expect(made).toEqual(["ours", undefined]);
+});
+
 test("accounts are not remembered without end", async () => {
   const { fetch, next } = fakeFetch();
   const ask = deepseekFetch({ fetch, policies: [], otherPolicies: [] });
