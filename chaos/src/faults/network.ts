@@ -42,7 +42,7 @@ const cut: Fault = {
     }),
 };
 
-/** All processes go by their shares together or not at all: nothing is admitted twice for longer than they take to notice. */
+/** All processes go by their shares together or not at all, but for cut replies: those strike one after the other. */
 async function through(
   stage: Stage,
   fault: Fault,
@@ -63,7 +63,14 @@ async function through(
     tell(history) {
       const because = "what was admitted without Redis is charged when it is back";
       return [
-        { as: "", measured: rateMeasure(history, RATE, { bursts: 1, away: { from, to }, because }) },
+        {
+          as: "",
+          measured: rateMeasure(history, RATE, {
+            bursts: 1,
+            ...(fault !== cut && { away: { from, to } }),
+            because,
+          }),
+        },
         {
           as: "-permits",
           measured: permitMeasure(history, PERMITS),
