@@ -148,6 +148,11 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   function away(): LinkError | undefined {
     if (closed) return new LinkError("the store was closed", false);
+    if (client.status === "end" && !options.own)
+      return new LinkError(
+        "the client that the store was given has ended, and stays so until it is connected",
+        false,
+      );
     // Else ioredis might keep the command, and tell Redis when nobody wants it any more.
     if (client.status !== "ready" || dropped) return new LinkError("Redis is not connected", false, lost);
     return undefined;

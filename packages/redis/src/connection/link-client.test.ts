@@ -31,6 +31,20 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     expect(await lazy.call("GET", first.key)).toBe("1");
   });
 
+  test("a client that was given and is ended is not the store's to connect, and it says so", async () => {
+    const client = new Redis(redis.url, safe);
+    onTestFinished(() => client.disconnect());
+    const { link, key } = open(library, { client, decisionTimeout: LONG_MS });
+    await turned(link, true);
+    await client.quit();
+    await turned(link, false);
+    await eventually(() => /has ended/.test(String(link.reason)));
+    expect(await failure(link.run(COUNT, [key], [1]))).toMatchObject({ unknown: false });
+    await client.connect();
+    await turned(link, true);
+    expect(await link.run(COUNT, [key], [1])).toBe(1);
+  });
+
   test("the prefix of a client is before our keys, and not in what is published", async () => {
     const client = new Redis(redis.url, { ...safe, keyPrefix: "team{1}:" });
     onTestFinished(() => client.disconnect());
