@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import { freePort } from "./port.ts";
 import { type RedisServer, startRedis } from "./redis.ts";
 import { until } from "./until.ts";
@@ -15,11 +19,14 @@ export async function startCluster({
   nodes: count = 3,
 }: { readonly nodes?: number } = {}): Promise<RedisCluster> {
   const nodes: RedisServer[] = [];
+  // What a node knows of the others outlasts it; its own folder does not.
+  const folder = mkdtempSync(join(tmpdir(), "breakwater-cluster-"));
   const stop = async (): Promise<void> => {
     await Promise.all(nodes.map((node) => node.stop()));
+    rmSync(folder, { recursive: true, force: true });
   };
   try {
-    for (let i = 0; i < count; i++) nodes.push(await startNode());
+    for (let i = 0; i < count; i++) nodes.push(await startNode(folder));
     await Promise.all(nodes.map((node, i) => own(node, i, count)));
     const [first, ...others] = nodes;
     for (const other of others)
@@ -35,9 +42,14 @@ export async function startCluster({
   return { nodes, stop };
 }
 
-async function startNode(): Promise<RedisServer> {
+async function startNode(folder: string): Promise<RedisServer> {
   const bus = await freePort();
-  const cluster = { "cluster-enabled": "yes", "cluster-port": bus, "cluster-node-timeout": 2_000 };
+  const cluster = {
+    "cluster-enabled": "yes",
+    "cluster-port": bus,
+    "cluster-node-timeout": 2_000,
+    "cluster-config-file": join(folder, `${bus}.conf`),
+  };
   return startRedis({
     args: Object.entries(cluster).flatMap(([name, value]) => [`--${name}`, String(value)]),
   });
