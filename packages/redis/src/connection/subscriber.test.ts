@@ -1,6 +1,7 @@
 import { startProxy, startRedis } from "@breakwater-internal/redis-server";
 import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import { type Runtime, systemRuntime } from "@breakwater/core";
+import { createTestClock } from "@breakwater/testing";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { createScope } from "../keys.ts";
@@ -141,19 +142,31 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
   });
 });
 
+/** One that finds nobody to connect to, and how often it has tried. */
+function lonely(runtime: Runtime) {
+  const tries = { count: 0 };
+  const make = (): undefined => {
+    tries.count++;
+  };
+  return { tries, subscriber: createSubscriber({ runtime, deadlines: createDeadlines(runtime), make }) };
+}
+
 test("who goes on after the end does not connect again", () => {
-  const runtime = systemRuntime();
-  let made = 0;
-  const subscriber = createSubscriber({
-    runtime,
-    deadlines: createDeadlines(runtime),
-    make() {
-      made++;
-      return undefined;
-    },
-  });
+  const { tries, subscriber } = lonely(systemRuntime());
   subscriber.close();
   subscriber.subscribe("c", () => {})();
   subscriber.subscribe("c", () => {});
-  expect(made).toBe(0);
+  expect(tries.count).toBe(0);
+});
+
+test("tries to connect become few where it is in vain, and never stop", async () => {
+  const clock = createTestClock();
+  const { tries, subscriber } = lonely(clock);
+  subscriber.subscribe("c", () => {});
+  await clock.advance(10_000);
+  expect(tries.count).toBeLessThan(25);
+  await clock.advance(1_000);
+  expect(tries.count).toBeGreaterThan(10);
+  subscriber.close();
+  expect(clock.pending).toBe(0);
 });

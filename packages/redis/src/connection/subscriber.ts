@@ -22,8 +22,9 @@ interface Hearer {
   readonly begin: (() => void) | undefined;
 }
 
-/** Between two tries to connect, in ms, and as much again by chance. */
+/** Before the next try to connect, in ms, of which half is left to chance: twice as long each time that it was in vain. */
 const REST = 100;
+const LONGEST_REST = 1_000;
 
 /** A connection that nothing is said on may be dead for a quarter of an hour before TCP knows: it is asked this often. */
 const PING_EVERY = 5_000;
@@ -34,6 +35,8 @@ export function createSubscriber({ runtime, deadlines, make }: SubscriberOptions
   let client: RedisClient | undefined;
   let later: CancelTimer | undefined;
   let closed = false;
+  /** Tries since it last began to hear. */
+  let vain = 0;
 
   /** A new connection each time, even to a single server: of a cluster any node will do, but not one that is gone. */
   function open(): void {
@@ -57,7 +60,8 @@ export function createSubscriber({ runtime, deadlines, make }: SubscriberOptions
   }
 
   function again(): void {
-    later = runtime.setTimer(REST * (1 + runtime.random()), open);
+    const rest = Math.min(LONGEST_REST, REST * 2 ** Math.min(vain++, 10));
+    later = runtime.setTimer((rest * (1 + runtime.random())) / 2, open);
   }
 
   function leave(of: RedisClient): void {
@@ -72,7 +76,9 @@ export function createSubscriber({ runtime, deadlines, make }: SubscriberOptions
   function join(to: RedisClient, channel: string): void {
     to.call("subscribe", channel).then(
       () => {
-        if (to === client) for (const { begin } of channels.get(channel) ?? []) isolated(begin);
+        if (to !== client) return;
+        vain = 0;
+        for (const { begin } of channels.get(channel) ?? []) isolated(begin);
       },
       () => leave(to),
     );
