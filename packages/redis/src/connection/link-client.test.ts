@@ -36,7 +36,7 @@ describe.each(LIBRARIES)("over %s", (_, library) => {
     onTestFinished(() => client.disconnect());
     const { link, key } = open(library, { client, decisionTimeout: LONG_MS });
     await turned(link, true);
-    await client.quit();
+    client.disconnect();
     await turned(link, false);
     await eventually(() => /has ended/.test(String(link.reason)));
     expect(await failure(link.run(COUNT, [key], [1]))).toMatchObject({ unknown: false });
