@@ -28,8 +28,8 @@ export type PermitShape = "p" | "pw";
  * `pw` has a second one: whether a place was kept.
  */
 export const SIZES: Readonly<Record<PermitShape, Size>> = {
-  p: { keys: 1, args: 2, values: 1 }, // permit, limit
-  pw: { keys: 1, args: 3, values: 2 }, // permit, limit, !instance
+  p: { keys: 1, args: 3, values: 1 }, // permit, limit, whether to keep the set
+  pw: { keys: 1, args: 4, values: 2 }, // the same, !instance
 };
 
 /** Where the line begins: 2^52 µs is the year 2112, and twice as much is a whole number still. */
@@ -129,7 +129,7 @@ function plain({ key, arg, id }: Place, lease: number, ttl: number): Fragment {
     check: `local n${id} = redis.call('ZCOUNT', ${permits}, now, '+inf')
 ${granted(permits, permit, limit, id)}
 if not g${id} then n${id} = n${id} - redis.call('ZCOUNT', ${permits}, '${LINE}', '+inf') end`,
-    take: taken(permits, permit, id, lease, ttl),
+    take: taken(permits, { key, arg, id }, lease, ttl),
     reply: counted(id),
   };
 }
@@ -137,7 +137,7 @@ if not g${id} then n${id} = n${id} - redis.call('ZCOUNT', ${permits}, '${LINE}',
 /** Whoever was called up takes the place that is kept for him; whoever waits stands behind those who wait for longer. */
 function waiting({ key, arg, id }: Place, lease: number, ttl: number): Fragment {
   const [permits, permit, limit] = [`KEYS[${key}]`, `ARGV[${arg}]`, `tonumber(ARGV[${arg + 1}])`];
-  const me = `ARGV[${arg + 2}]`;
+  const me = `ARGV[${arg + 3}]`;
   return {
     check: `local s${id} = tonumber(redis.call('ZSCORE', ${permits}, ${me}) or 0)
 local r${id} = s${id} >= now and s${id} < ${LINE}
@@ -146,7 +146,7 @@ if r${id} then n${id} = n${id} - 1 - redis.call('ZCOUNT', ${permits}, '${LINE}',
 elseif s${id} >= ${LINE} then n${id} = n${id} - redis.call('ZCOUNT', ${permits}, s${id}, '+inf') end
 ${granted(permits, permit, limit, id)}`,
     take: `redis.call('ZREM', ${permits}, ${me})
-${taken(permits, permit, id, lease, ttl)}`,
+${taken(permits, { key, arg, id }, lease, ttl)}`,
     reply: `${counted(id)}, r${id} and 1 or 0`,
   };
 }
@@ -155,10 +155,21 @@ const granted = (permits: string, permit: string, limit: string, id: number): st
   `local g${id} = n${id} < ${limit} or redis.call('ZSCORE', ${permits}, ${permit})
 if not g${id} then ok = false end`;
 
-/** Whoever finds others there leaves it to the next heartbeats, theirs or his, to keep the set: that is cheaper here. */
-const taken = (permits: string, permit: string, id: number, lease: number, ttl: number): string =>
-  `redis.call('ZADD', ${permits}, now + ${lease}, ${permit})
-if n${id} == 0 then redis.call('PEXPIRE', ${permits}, ${ttl}) end
+/** The set is kept by heartbeats; who has not kept it for a while, or finds none, does it here. */
+const taken = (permits: string, { arg, id }: Place, lease: number, ttl: number): string =>
+  `redis.call('ZADD', ${permits}, now + ${lease}, ARGV[${arg}])
+if n${id} == 0 or ARGV[${arg + 2}] == '1' then redis.call('PEXPIRE', ${permits}, ${ttl}) end
+if n${id} == ${SMALL} and redis.call('OBJECT', 'ENCODING', ${permits}) == 'listpack' then
+  redis.call('ZADD', ${permits}, 0, '${LONG}')
+  redis.call('ZREM', ${permits}, '${LONG}')
+end
 n${id} = n${id} + 1`;
+
+/**
+ * Redis keeps a small set as a list that it walks through, up to 128 members (`zset-max-listpack-entries`), which doubles
+ * the cost of a permit at 64. A member that is too long for a list makes it a tree, and it stays one when that is gone.
+ */
+const SMALL = 24;
+const LONG = "-".repeat(65);
 
 const counted = (id: number): string => `g${id} and n${id} or -1 - n${id}`;

@@ -21,6 +21,8 @@ export interface PermitPartOptions {
   readonly patienceMs?: number;
 }
 
+/** For so many leases a set that was kept is good: it lives for four. */
+const KEPT_FOR = 2;
 /** Permits in one operation: a script is short, since everybody else waits for it. */
 const AT_ONCE = 200;
 /** The part of a lease after which a permit that was asked for is not taken any more: it may be somebody else's. */
@@ -51,6 +53,7 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
     const shape: PermitShape = known?.waiting === undefined ? "p" : "pw";
     let permit: string | undefined;
     let sentAt = 0;
+    let keeps = false;
 
     return {
       shape,
@@ -59,7 +62,8 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
         permit = nextPermit();
         sentAt = runtime.now();
         keys.push(spots.permitsOf(name, key));
-        args.push(permit, limit);
+        keeps = sentAt - (known?.keptAt ?? -Infinity) > KEPT_FOR * leaseMs;
+        args.push(permit, limit, keeps ? 1 : 0);
         if (shape === "pw") args.push(me);
       },
       read(values, at, taken) {
@@ -73,6 +77,7 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
           const spot = spots.at(name, key);
           spot.limit = limit;
           spot.held.set(permit as string, true);
+          if (keeps) spot.keptAt = sentAt;
           spot.used ||= said > 1;
           queues.granted(spot);
           return { granted: true, active: said, permit: permit as string, ...news };
@@ -173,7 +178,8 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
   });
 
   /** Says by name all that is held. What lapsed meanwhile, or was lost by Redis, is there again. */
-  async function renew({ permits: set, limit, held, lost, used, waiting }: Spot): Promise<void> {
+  async function renew(spot: Spot): Promise<void> {
+    const { permits: set, limit, held, lost, used, waiting } = spot;
     const ids = [...held.keys()];
     let without = Array.from(lost.keys(), number).join(" ");
     if (ids.length === 0 && without === "" && !used && waiting === undefined) return;
@@ -184,7 +190,9 @@ export function createPermitPart(context: Context, options: PermitPartOptions = 
       const args = [limit, me, prefix, some.map(number).join(" "), without];
       without = "";
       // One after the other, each in a script of its own.
+      const sentAt = runtime.now();
       const said = await outbox.push({ name: "permit-renew", keys: [set], args });
+      spot.keptAt = sentAt;
       if (said === CALLED_UP) queues.calledUp(set, limit);
     } while (ids.length > 0);
   }

@@ -107,12 +107,12 @@ it("does in Lua what the model does", { timeout: 60_000 }, async () => {
         const { limit: most } = one;
         switch (one.what) {
           case "ask":
-            expect(await decide("p", [named(one.number), most])).toEqual(
+            expect(await decide("p", [named(one.number), most, 0])).toEqual(
               model.ask(now, named(one.number), most),
             );
             break;
           case "askWaiting":
-            expect(await decide("pw", [named(one.number), most, me])).toEqual(
+            expect(await decide("pw", [named(one.number), most, 0, me])).toEqual(
               model.ask(now, named(one.number), most, me),
             );
             break;

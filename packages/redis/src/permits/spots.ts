@@ -15,6 +15,8 @@ export interface Spot {
   readonly lost: Map<string, number>;
   /** One was taken where others were, or was refused: the next heartbeat keeps the set, and looks for what has lapsed. */
   used: boolean;
+  /** When Redis was last told to keep the set for a while. */
+  keptAt: number;
   /** While somebody waits. */
   waiting: Waiting | undefined;
 }
@@ -50,7 +52,7 @@ export function createSpots(scope: Scope): Spots {
       const known = find(name, key);
       if (known !== undefined) return known;
       const permits = scope.key("permits", name, key);
-      const nobody = { held: new Map(), lost: new Map(), used: false, waiting: undefined };
+      const nobody = { held: new Map(), lost: new Map(), used: false, keptAt: -Infinity, waiting: undefined };
       const spot: Spot = { name, key, permits, limit: 1, ...nobody };
       let spots = names.get(name);
       if (spots === undefined) names.set(name, (spots = new Map()));

@@ -6,10 +6,10 @@ import { BUCKET_BYTES, type LimitLua, setUntil } from "./limit-lua.ts";
  * went by and what it held. The two counters make it exact: nothing is rounded, so nothing drifts. The last three say
  * what there is left of it when the numbers change or the clock is set back.
  *
- * Arguments: limit, µs, burst, cost. Values: taken, and the µs since.
+ * Arguments: limit, µs, burst, cost, life in ms (0: to be worked out). Values: taken, and the µs since.
  */
 export const bucketLua: LimitLua = {
-  args: 4,
+  args: 5,
   values: 2,
 
   check({ key, arg, id }) {
@@ -40,7 +40,12 @@ end`;
     return `if ARGV[${arg + 3}] ~= '0' then
 if ${taken} * ${per} <= (now - ${since}) * ${limit} then ${since} = now ${taken} = 0 end
 ${taken} = ${taken} + ARGV[${arg + 3}]
+-- Who owes nothing is full again within the life of an empty bucket: a number that is text already.
+if ARGV[${arg + 4}] ~= '0' and (${taken} - ARGV[${arg + 2}]) * ${per} <= (now - ${since}) * ${limit} then
+redis.call('SET', ${key}, ${packed(since, taken, limit, per, `ARGV[${arg + 2}]`)}, 'PX', ARGV[${arg + 4}])
+else
 ${write(key, since, taken, limit, per, `ARGV[${arg + 2}]`)}
+end
 end`;
   },
 
@@ -58,8 +63,12 @@ export function write(
   per: string,
   burst: string,
 ): string {
-  const state = `struct.pack('ddddd', ${since}, ${taken}, now, ${limit} / ${per}, ${burst})`;
+  const state = packed(since, taken, limit, per, burst);
   return setUntil(key, state, `${since} + ${taken} * ${per} / ${limit}`);
+}
+
+function packed(since: string, taken: string, limit: string, per: string, burst: string): string {
+  return `struct.pack('ddddd', ${since}, ${taken}, now, ${limit} / ${per}, ${burst})`;
 }
 
 /**

@@ -153,6 +153,21 @@ describe.each(algorithms)("what Redis may have lost: $name", ({ rule, all }) => 
   });
 });
 
+test("a limit for all is kept for as long as an empty bucket takes to fill, whatever is in it", async () => {
+  const { lab, askFor } = await start(bucket);
+  const ask = { ...askFor(1), name: `clock-${keys++}`, key: "" };
+  await lab.decide(ask);
+  const left = Number(await lab.command("PTTL", lab.keyOf(ask, "tokens")));
+  expect(left).toBeGreaterThan(500);
+  expect(left).toBeLessThanOrEqual(2_100);
+  // In debt it takes longer, and is kept for longer.
+  await lab.decide({ ...ask, cost: { requests: 0, tokens: 1_000 } });
+  const [reply] = await lab.decide({ ...ask, cost: { requests: 0, tokens: 19 } });
+  expect((reply as RateLimitReply).admitted).toBe(true);
+  await lab.settle(ask, reply as RateLimitReply, { requests: 0, tokens: 100, now: 0 });
+  expect(await lab.command("PEXPIRETIME", lab.keyOf(ask, "tokens"))).toBe(YEAR_2100 / 1_000 + 12_000 + 1);
+});
+
 describe.each(algorithms)("what is kept: $name", ({ rule, all }) => {
   test("is kept until nothing is lost when it is not, and no longer", async () => {
     const { lab, take, stored } = await start(rule);

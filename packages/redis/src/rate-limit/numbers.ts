@@ -11,6 +11,8 @@ export interface Numbers {
   /** In µs, rounded up: so a limit is never higher than it was said to be. */
   readonly per: number;
   readonly burst: number;
+  /** In how many ms all of an empty bucket is there again, and some. */
+  readonly lifeMs: number;
   /** How many values its script replies with. */
   readonly values: number;
 }
@@ -54,9 +56,13 @@ export function limitsOf(shape: string): readonly LimitLua[] {
   return limits;
 }
 
+/** Redis counts a life from when the command began, and the script has read the clock after that. */
+const SLACK_MS = 100;
+
 function numbersOf({ algorithm, limit, perMs, burst }: RateRule): Numbers {
   return {
     algorithm,
+    lifeMs: Math.min(Math.ceil((burst * perMs) / limit) + SLACK_MS, MOST),
     limit: Math.min(limit, MOST),
     // 50.1 ms are 50100 µs, whatever the product comes to.
     per: Math.max(1, Math.ceil(perMs * 1_000 - 1e-6)),
