@@ -354,7 +354,7 @@ describe("after Redis has lost its state", () => {
     await admin.flushall();
     for (let i = 0; i < 3; i++) {
       await a.clock.advance(KEPT_MS / 2);
-      await expect(a.presence.ready()).rejects.toThrow("not connected");
+      await expect(a.presence.ready()).rejects.toThrow("connected");
     }
     await a.client.connect();
     await until(() => a.beats.length === 2);
