@@ -51,9 +51,11 @@ describe("when Redis comes back with nothing in it", () => {
     await until(() => a.status().instances === 2 && b.status().instances === 2);
     expect([await first.hold(), await second.hold()]).toEqual([false, false]);
 
-    await redis.server.restart();
+    await redis.server.kill();
     await until(() => !a.status().up && !b.status().up);
-    // While it is away, while all learn, and when it decides again.
+    expect([await first.hold(), await second.hold()]).toEqual([false, false]);
+    await redis.server.restart();
+    // While all learn, and when it decides again.
     await until(async () => {
       expect([await first.hold(), await second.hold()]).toEqual([false, false]);
       return [a, b].every((store) => store.status().up && !store.status().learning);
