@@ -1,7 +1,15 @@
 import { setTimeout as pause } from "node:timers/promises";
 
-/** Asks again and again. @throws Error after `timeoutMs` */
-export async function until(holds: () => boolean | Promise<boolean>, timeoutMs: number): Promise<void> {
+/**
+ * Asks again and again.
+ *
+ * @param timeoutMs in a test a little less than its limit, so that it says what never came
+ * @throws Error after `timeoutMs`
+ */
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  timeoutMs: number = 25_000,
+): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > end)

@@ -4,6 +4,8 @@ import { redisIsUnwanted } from "../../scripts/find-redis.mjs";
 import { type RedisCluster, startCluster } from "./cluster.ts";
 import { type RedisOptions, type RedisServer, startRedis } from "./redis.ts";
 
+export { until } from "./until.ts";
+
 /** What a test file may do with the server of `useRedis` once its tests run. */
 export interface RedisInTests extends Pick<RedisServer, "port" | "url" | "cli"> {
   /** All that can be done to it. */

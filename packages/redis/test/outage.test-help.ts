@@ -1,3 +1,4 @@
+import { until } from "@breakwater-internal/redis-server/vitest";
 import {
   type BreakwaterEvent,
   bulkhead,
@@ -15,10 +16,7 @@ import { type RedisStore, redisStore, type RedisStoreOptions } from "../src/inde
 let scopes = 0;
 export const newScope = (): string => `outage-${process.pid}-${scopes++}`;
 
-/** Asks again and again; the test's own time limit ends what never comes. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 2));
-}
+export { until };
 
 /** A store as one of several processes has it. Its leases are short, so that nobody waits long for what they bring. */
 export async function connected(

@@ -7,6 +7,8 @@ import type {
   RateLimitReply,
 } from "@breakwater/core";
 
+import { untold } from "../breaker/circuit.ts";
+
 /** What a Redis store can be asked to decide. */
 export type StoreAskOfAKind = RateLimitAsk | PermitAsk | BreakerAsk;
 
@@ -30,9 +32,6 @@ export function admitted(ask: StoreAskOfAKind): RateLimitReply | PermitReply | A
     case "permit":
       return { granted: true, active: 0, source: "open" };
     case "breaker":
-      return { ticket: { epoch: NO_EPOCH, probe: false, startedAt: ask.now }, source: "open" };
+      return { ticket: untold(ask.now), source: "open" };
   }
 }
-
-/** A result of this epoch is late for every circuit. */
-const NO_EPOCH = -1;

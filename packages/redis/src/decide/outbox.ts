@@ -1,7 +1,7 @@
 /** What is told to Redis when calls have ended, many at a time. */
 export interface Outbox {
   /**
-   * Sends it with what else there is in the next two milliseconds, after everything that was decided before.
+   * Sends it with what else this turn of the event loop brings, after everything that was decided before.
    *
    * @returns what Redis says; rejects with a `LinkError` when it is not known whether Redis was told.
    */

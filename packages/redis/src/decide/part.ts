@@ -48,7 +48,7 @@ export interface Place {
 /**
  * Pieces of one Lua chunk. There are the locals `now` (µs of the server, read once), `learn` (µs until which a key that
  * is missing may have been lost: it counts as used up, not as new) and `ok`. `check` of all members runs first, may set
- * `ok = false` and must not write; `take` of all runs only while `ok`. `reply` is a list of Lua expressions, separated
+ * `ok = false`, and writes nothing that takes: it may only bring a state into a form that means the same; `take` of all runs only while `ok`. `reply` is a list of Lua expressions, separated
  * by commas, each a whole number (or a string), as many as `Size.values`; it runs last, in both cases. Declare locals in
  * `check`, with the suffix: `local tat3 = …`; at most 12 of them.
  */

@@ -42,10 +42,7 @@ export async function connected(process: Process): Promise<Process> {
   return process;
 }
 
-/** Looks again and again; fails when the test does. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
-}
+export { until } from "@breakwater-internal/redis-server/vitest";
 
 export const permitAsk = (given: Partial<PermitAsk> = {}): PermitAsk => ({
   kind: "permit",

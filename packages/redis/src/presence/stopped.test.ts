@@ -1,5 +1,5 @@
 import { type Program, programOf } from "@breakwater-internal/redis-server/fork";
-import { useRedis } from "@breakwater-internal/redis-server/vitest";
+import { until, useRedis } from "@breakwater-internal/redis-server/vitest";
 import { afterAll, beforeAll, expect, it } from "vitest";
 
 import { createScope } from "../keys.ts";
@@ -9,10 +9,6 @@ const redis = useRedis();
 let program: Program;
 beforeAll(async () => void (program = await programOf(new URL("./member.test-help.ts", import.meta.url))));
 afterAll(() => program.remove());
-
-const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
-};
 
 /** A process that is known to Redis. */
 async function member(scope: string) {
