@@ -1,11 +1,12 @@
-import { Agent, get } from "node:http";
+import { Agent, get, IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 
 import { type CallContext, createClient, currentContext, RefusedError, upstream } from "@breakwater/core";
 import { createTestClock, scriptedUpstream } from "@breakwater/testing";
 import { describe, expect, test } from "vitest";
 
 import { ClientGoneError } from "./client-gone.ts";
-import { type ContextOptions, detach, openContext } from "./context.ts";
+import { type ContextOptions, detach, extendContext, openContext } from "./context.ts";
 import { sendOutcome } from "./send.ts";
 import { browse, listener, serve, turn, until } from "./server.test-help.ts";
 
@@ -219,5 +220,16 @@ describe("detach", () => {
   test("outside of a request it only runs", () => {
     expect(detach(() => 42)).toBe(42);
     expect(RefusedError.isInstance(detach(() => undefined))).toBe(false);
+  });
+});
+
+test("an attempt's signal takes the place of the request's, for what is called in it", () => {
+  const { signal } = new AbortController();
+  const req = new IncomingMessage(new Socket());
+  openContext(req, new ServerResponse(req), { tenant: () => "team" }, (context) => {
+    extendContext({ signal }, () => {
+      expect(currentContext()).toEqual({ ...context, signal });
+    });
+    expect(currentContext()).toBe(context);
   });
 });

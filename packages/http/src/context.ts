@@ -74,6 +74,14 @@ export function openContext<T, Request extends IncomingMessage = IncomingMessage
 }
 
 /**
+ * Runs a part of what serves a request in a context that knows more. An attempt of a decorated method runs with its own
+ * `signal`: clients that are called in it, however deep, are part of that attempt.
+ */
+export function extendContext<T>(more: CallContext, f: () => T): T {
+  return carrier().run({ ...currentContext(), ...more }, f);
+}
+
+/**
  * Runs background work of a request: it goes on when the browser leaves, and no deadline bounds it. Tenant, priority
  * and call id stay.
  */

@@ -89,4 +89,18 @@ describe("a gate", () => {
     expect(() => createGate(policy)).toThrow(ConfigError);
     expect(() => createGate(policy)).toThrow(`inbound: ${kind} does not admit requests`);
   });
+
+  test("shows guards what the framework knows of the request", async () => {
+    const seen: unknown[] = [];
+    const gate = createGate(
+      guard("look", { admit: (call) => void seen.push(call.request, call.tenant) as undefined }),
+    );
+    const { listen } = listener(async (req, res) => {
+      await gate.admit(req, res, { input: "ctx", tenant: "team" });
+      res.end();
+    });
+    const { url } = await serve(listen);
+    await fetch(url);
+    expect(seen).toEqual(["ctx", "team"]);
+  });
 });

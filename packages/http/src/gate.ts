@@ -9,9 +9,17 @@ import { problem, problemOfFailure, problemOfRefusal, type ProblemResponse } fro
 /** Guards in front of a server, for the requests that come in. */
 export interface Gate {
   /** `undefined` once the request may go on; else what to answer. What it took is given back when the response closes. */
-  admit(req: IncomingMessage, res: ServerResponse): Promise<ProblemResponse | undefined>;
+  admit(req: IncomingMessage, res: ServerResponse, given?: Admitted): Promise<ProblemResponse | undefined>;
   /** For `describe()`, `snapshot()`, `on()` and `drain()`. */
   readonly pipeline: Pipeline;
+}
+
+/** What a framework knows better than the request itself. */
+export interface Admitted {
+  /** What guards see as the request, as `key` and `limits` of a rate limit do. @default the node request */
+  readonly input?: unknown;
+  /** Whose request it is. @default the call context's */
+  readonly tenant?: string | undefined;
 }
 
 const GUARD = Symbol.for("breakwater.guard");
@@ -33,7 +41,7 @@ export function createGate(...guards: readonly Policy[]): Gate {
   }
   return {
     pipeline,
-    admit: (req, res) =>
+    admit: (req, res, { input = req, tenant } = {}) =>
       // A client that leaves while it waits leaves the queue, too: the context's signal says so.
       openContext(req, res, {}, () => {
         return new Promise((resolve) => {
@@ -41,7 +49,7 @@ export function createGate(...guards: readonly Policy[]): Gate {
             resolve(undefined);
             return closed(res);
           };
-          void chain(pipeline.outcome(admitted, { input: req }), (outcome) => {
+          void chain(pipeline.outcome(admitted, { input, tenant }), (outcome) => {
             if (outcome.status === "refused") resolve(problemOfRefusal(outcome.refusal));
             if (outcome.status === "failed")
               resolve(problemOfFailure(outcome) ?? problem(500, "GATE_FAILED"));

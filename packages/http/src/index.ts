@@ -1,9 +1,9 @@
 export { problemOfBody, problemOfParser } from "./body.ts";
 export { ClientGoneError, clientSignal, isGone, isLeave } from "./client-gone.ts";
-export { type ContextOptions, detach, openContext } from "./context.ts";
+export { type ContextOptions, detach, extendContext, openContext } from "./context.ts";
 export { drain, type Drainable, type ServerDrainOptions } from "./drain.ts";
 export { type EventOptions, sendEvents } from "./events.ts";
-export { createGate, type Gate } from "./gate.ts";
+export { type Admitted, createGate, type Gate } from "./gate.ts";
 export {
   type Given,
   mount,
