@@ -38,6 +38,10 @@ writeFileSync(
       noUnusedParameters: false,
       noUncheckedIndexedAccess: false,
       noPropertyAccessFromIndexSignature: false,
+      // What every Nest project is compiled with, and what its classes are written in: `constructor(readonly x: X)`.
+      experimentalDecorators: true,
+      emitDecoratorMetadata: true,
+      erasableSyntaxOnly: false,
     },
     include: ["**/*.ts", "**/*.js"],
   }),
