@@ -93,7 +93,10 @@ describe("a gate", () => {
   test("shows guards what the framework knows of the request", async () => {
     const seen: unknown[] = [];
     const gate = createGate(
-      guard("look", { admit: (call) => void seen.push(call.request, call.tenant) as undefined }),
+      guard("look", {
+        name: "look",
+        admit: (call) => void seen.push(call.request, call.tenant) as undefined,
+      }),
     );
     const { listen } = listener(async (req, res) => {
       await gate.admit(req, res, { input: "ctx", tenant: "team" });
