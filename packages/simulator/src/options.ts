@@ -195,7 +195,7 @@ export function checkScenarioOption(scenario: Scenario | string | undefined): Sc
 }
 
 function checkTextSettings(value: unknown): TextSettings {
-  const known = ["contentMedian", "reasoningMedian", "sigma", "unicode", "toolCallRate"];
+  const known = ["contentMedian", "reasoningMedian", "sigma", "unicode", "content", "toolCallRate"];
   const text = checkFields("text", value, known) as TextSettings;
   for (const name of ["contentMedian", "reasoningMedian"] as const) {
     if (text[name] !== undefined) checkNumber(`text.${name}`, text[name], { min: 1, example: "180" });
@@ -203,6 +203,13 @@ function checkTextSettings(value: unknown): TextSettings {
   if (text.sigma !== undefined) checkNumber("text.sigma", text.sigma, { min: 0, max: 3, example: "0.6" });
   if (text.unicode !== undefined && typeof text.unicode !== "boolean")
     refuse("text.unicode", text.unicode, "true or false", "true");
+  if (text.content !== undefined && typeof text.content !== "function")
+    refuse(
+      "text.content",
+      text.content,
+      "a function that says the answer to a request",
+      "(request) => undefined",
+    );
   if (text.toolCallRate !== undefined)
     checkNumber("text.toolCallRate", text.toolCallRate, { min: 0, max: 1, example: "0.3" });
   return text;

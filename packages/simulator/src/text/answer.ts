@@ -1,6 +1,7 @@
 import type { ChatMessage, ChatRequest, FimRequest } from "../request/types.ts";
 import { hashText, mix } from "../rng.ts";
 import { answerLength, limitOf, parseLength, type GivenLength, type LengthSettings } from "./lengths.ts";
+import { spokenBy } from "./spoken.ts";
 import {
   blankTokens,
   firstOf,
@@ -27,6 +28,12 @@ export interface TextSettings extends LengthSettings {
    * must not break characters. @default false
    */
   unicode?: boolean;
+  /**
+   * Says the answer to a request, for tests in which the meaning counts: a label, an extracted name. It must say the same
+   * to the same request. `undefined` leaves the answer to the seed, and so do answers that call tools; reasoning and FIM
+   * are never asked about. `max_tokens` cuts it like any answer.
+   */
+  content?: (request: ChatRequest) => string | undefined;
   /** The part of the requests with tools, 0 to 1, that are answered with a tool call unasked. @default 0 */
   toolCallRate?: number;
 }
@@ -114,12 +121,14 @@ export function answerOf(request: ChatRequest | FimRequest, options: TextOptions
   const calls = "prompt" in request ? [] : callsFor(request, nonce, given, options, text);
   const toolTokens = toolTokensOf(calls);
   const form = calls.length > 0 ? "text" : formOf(request);
-  const length = lengthIn(form, calls.length > 0 ? (given.content ?? 0) : whole.content);
+  const spoken = calls.length > 0 || form === "blank" ? undefined : spokenBy(options.content, request);
+  const length = spoken?.length ?? lengthIn(form, calls.length > 0 ? (given.content ?? 0) : whole.content);
   const content = {
     text: () => text(nonce, length),
     json: () => jsonTokens(text(nonce, length - 2), length),
     blank: () => blankTokens,
-  }[form]();
+    spoken: () => (index: number) => spoken?.[index] as string,
+  }[spoken === undefined ? form : "spoken"]();
 
   // A continuation starts behind the prefix, so that both together are the uninterrupted answer.
   const prefix = prefixOf(request);
