@@ -9,6 +9,8 @@ import { build, defaultServerConditions } from "vite";
 const OUTSIDE = /^(node:|ioredis5?$)/;
 
 export interface Program {
+  /** What was built, for a test that starts it in its own way: with a terminal, with pipes. */
+  readonly file: string;
   /** Starts a process of it; `args` are its `process.argv.slice(2)`. It is killed when this process ends. */
   start(...args: readonly string[]): ChildProcess;
   /** Forgets what was built. */
@@ -45,6 +47,7 @@ export async function programOf(entry: URL): Promise<Program> {
       rolldownOptions: { external: OUTSIDE, output: { entryFileNames: "program.mjs", codeSplitting: false } },
     },
   });
+  const program = join(folder, "program.mjs");
   const children = new Set<ChildProcess>();
   const end = (): void => {
     for (const child of children) child.kill("SIGKILL");
@@ -52,8 +55,9 @@ export async function programOf(entry: URL): Promise<Program> {
   };
   process.once("exit", end);
   return {
+    file: program,
     start(...args) {
-      const child = fork(join(folder, "program.mjs"), args, {
+      const child = fork(program, args, {
         stdio: ["ignore", "inherit", "inherit", "ipc"],
       });
       children.add(child);
