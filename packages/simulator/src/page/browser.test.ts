@@ -1,23 +1,11 @@
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { complaintsOf, type Page, useBrowser } from "@breakwater-internal/browser";
+import { describe, expect, test } from "vitest";
 
 import { chat, post, withSimulator } from "../http.test-help.ts";
 import type { Simulator } from "../index.ts";
-import { chromiumPath, complaintsOf, startBrowser } from "./browser.test-help.ts";
 
-if (chromiumPath === undefined) {
-  console.info(
-    "The page is not tried in a browser: there is no Chromium. Install one, or set BREAKWATER_TEST_CHROMIUM to its path.",
-  );
-}
-
-describe.skipIf(chromiumPath === undefined)("in a browser", () => {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await startBrowser(chromiumPath ?? "");
-  });
-  afterAll(() => browser.close());
-
+describe("in a browser", () => {
+  const browser = useBrowser();
   const text = (page: Page, selector: string) => page.locator(selector).first().textContent();
 
   async function open(simulator: Simulator, width = 1200): Promise<{ page: Page; complaints: string[] }> {
