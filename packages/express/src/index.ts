@@ -1,11 +1,13 @@
 export { breakwater, inbound, respond, type ToRequest } from "./middleware.ts";
 export { errors } from "./errors.ts";
-export { openaiRouter, type RoutedClient } from "./openai-router.ts";
+export { openaiRouter } from "./openai-router.ts";
 export {
   type ContextOptions,
   detach,
   drain,
   type Drainable,
+  type RoutedClient,
+  type RouteOptions,
   type SendOptions,
   type ServerDrainOptions,
 } from "@breakwater/http";

@@ -1,10 +1,9 @@
 import type { Client, MaybePromise, Policy } from "@breakwater/core";
 import {
+  answerRequest,
   type ContextOptions,
   createGate,
   openContext,
-  problemOfBody,
-  sendOutcome,
   type SendOptions,
   sendProblem,
 } from "@breakwater/http";
@@ -50,18 +49,7 @@ export function respond<Req, Res>(
   options: SendOptions<Res> = {},
 ): RequestHandler {
   return (req, res, next) => {
-    openContext(req, res, {}, async () => {
-      let request: Req;
-      try {
-        request = await toRequest(req);
-      } catch (error) {
-        const missing = problemOfBody(req);
-        if (missing === undefined) throw error;
-        sendProblem(res, missing);
-        return;
-      }
-      await sendOutcome(res, client.outcome(request), options);
-    }).catch(next);
+    answerRequest(req, res, client, () => toRequest(req), options).catch(next);
   };
 }
 

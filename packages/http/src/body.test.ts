@@ -65,7 +65,17 @@ describe("what body parsers complain about", () => {
     expect(JSON.stringify(found)).not.toContain("prompt");
   });
 
+  test("JSON that is none has no type where Koa's parsers found it", () => {
+    const error = Object.assign(new SyntaxError("Unexpected token: my prompt"), {
+      status: 400,
+      body: "my prompt",
+    });
+    expect(problemOfParser(error)?.problem).toMatchObject({ status: 400, code: "MALFORMED_BODY" });
+    expect(JSON.stringify(problemOfParser(error))).not.toContain("prompt");
+  });
+
   test.each([
+    ["a SyntaxError of the application's", Object.assign(new SyntaxError("mine"), { status: 400 })],
     ["an error without a type", Object.assign(new Error("mine"), { status: 404 })],
     [
       "an error with a type of its own",

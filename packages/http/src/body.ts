@@ -55,7 +55,10 @@ export function problemOfBody(req: IncomingMessage): ProblemResponse | undefined
 /** What body parsers (`body-parser`, `raw-body`, `co-body`) call the client's mistakes, as a problem. */
 export function problemOfParser(error: unknown): ProblemResponse | undefined {
   if (typeof error !== "object" || error === null) return undefined;
-  const { type, status } = error as { type?: unknown; status?: unknown };
+  const { type, status, name, body } = error as Partial<Record<"type" | "status" | "name" | "body", unknown>>;
+  // co-body, which parses for Koa, gives no type to JSON that is none.
+  if (name === "SyntaxError" && status === 400 && typeof body === "string")
+    return problem(400, "MALFORMED_BODY");
   if (typeof type !== "string" || typeof status !== "number" || status < 400 || status > 499)
     return undefined;
   if (!/^(entity|encoding|charset|parameters|request|stream)\./.test(type)) return undefined;

@@ -55,6 +55,19 @@ describe("the call context", () => {
     expect(context).toMatchObject({ callId: "mine", tenant: "acme", priority: "batch" });
   });
 
+  test("is told by what a framework makes of a request, where an adapter says so", () => {
+    const req = new IncomingMessage(new Socket());
+    const source = { user: "ada", team: "acme" };
+    const options: ContextOptions<typeof source> = {
+      tenant: ({ team }) => team,
+      priority: () => "batch",
+      callId: ({ user }) => user,
+    };
+    const context = openContext(req, new ServerResponse(req), options, (opened) => opened, source);
+    expect(context).toMatchObject({ tenant: "acme", priority: "batch", callId: "ada" });
+    expect(context.signal.aborted).toBe(false);
+  });
+
   test("a tenant without a name is no tenant", async () => {
     expect((await seen({ tenant: () => "" })).tenant).toBeUndefined();
   });

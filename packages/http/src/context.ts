@@ -16,7 +16,7 @@ import {
 import { clientSignal } from "./client-gone.ts";
 
 /** What is known of a request, for every client that is called while it is served. */
-export interface ContextOptions<Request extends IncomingMessage = IncomingMessage> {
+export interface ContextOptions<Request = IncomingMessage> {
   /** Whose request it is. Caches are kept apart by it, so take it from what was authenticated, never from what was merely sent. */
   readonly tenant?: (req: Request) => string | undefined;
   /** How long an answer is of use. The header `x-request-timeout` (milliseconds) can only shorten it. @default no bound */
@@ -29,6 +29,13 @@ export interface ContextOptions<Request extends IncomingMessage = IncomingMessag
   readonly runtime?: Runtime;
 }
 
+/** The call context of a request, which always has a signal and a name. */
+export interface RequestContext extends CallContext {
+  /** Fires when the browser leaves before its answer is complete. */
+  readonly signal: AbortSignal;
+  readonly callId: string;
+}
+
 type Carrier = Pick<AsyncLocalStorage<CallContext>, "getStore" | "run">;
 
 /** One for the process, whichever copy of this package asks first. */
@@ -39,37 +46,52 @@ function carrier(): Carrier {
 // On the request, under a registered symbol: a body parser may lose the asynchronous context, and there may be two
 // copies of this package (ESM and CommonJS) around one request.
 const CONTEXT = Symbol.for("breakwater.request-context");
-type Opened = IncomingMessage & { [CONTEXT]?: CallContext };
+type Opened = IncomingMessage & { [CONTEXT]?: RequestContext };
 
 /**
  * Serves a request inside a call context: clients that are called in `run`, however deep, are cancelled when the
  * browser leaves and know tenant, deadline, priority and call id. Opening it again adds to what is known already.
  *
- * The response says the call id, as `x-breakwater-call-id`.
+ * The response says the call id, as `x-breakwater-call-id`. The functions of the options are given `source`: what a
+ * framework makes of a request, where that is not the request itself.
  */
 export function openContext<T, Request extends IncomingMessage = IncomingMessage>(
   req: Request,
   res: ServerResponse,
   options: ContextOptions<Request>,
-  run: (context: CallContext) => T,
+  run: (context: RequestContext) => T,
+): T;
+export function openContext<T, Source>(
+  req: IncomingMessage,
+  res: ServerResponse,
+  options: ContextOptions<Source>,
+  run: (context: RequestContext) => T,
+  source: Source,
+): T;
+export function openContext<T>(
+  req: IncomingMessage,
+  res: ServerResponse,
+  options: ContextOptions<unknown>,
+  run: (context: RequestContext) => T,
+  source: unknown = req,
 ): T {
   const opened = (req as Opened)[CONTEXT];
-  const context: CallContext = {
+  const context: RequestContext = {
     signal: opened?.signal ?? clientSignal(req, res),
-    tenant: nonEmpty(options.tenant?.(req)) ?? opened?.tenant,
-    priority: options.priority?.(req) ?? opened?.priority,
+    tenant: nonEmpty(options.tenant?.(source)) ?? opened?.tenant,
+    priority: options.priority?.(source) ?? opened?.priority,
     deadlineAt: earlier(
       opened === undefined ? sentDeadline(req, options) : opened.deadlineAt,
       ownDeadline(options),
     ),
     callId:
-      harmless(options.callId?.(req)) ??
+      harmless(options.callId?.(source)) ??
       opened?.callId ??
       harmless(req.headers["x-request-id"]) ??
       randomUUID(),
   };
   (req as Opened)[CONTEXT] = context;
-  if (!res.headersSent) res.setHeader("x-breakwater-call-id", context.callId as string);
+  if (!res.headersSent) res.setHeader("x-breakwater-call-id", context.callId);
   return carrier().run(context, () => run(context));
 }
 

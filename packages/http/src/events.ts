@@ -31,8 +31,12 @@ export interface EventChannel {
   close(): void;
 }
 
-/** @internal */
-export function openEvents(res: ServerResponse, options: EventOptions<never> = {}): EventChannel {
+/** @internal `begin` is called before the head goes out. */
+export function openEvents(
+  res: ServerResponse,
+  options: EventOptions<never> = {},
+  begin: () => void = () => {},
+): EventChannel {
   const { keepAlive, runtime = systemRuntime() } = options;
   const ms = keepAlive === undefined ? undefined : milliseconds(keepAlive, "keepAlive");
   let cancel: CancelTimer | undefined;
@@ -40,6 +44,7 @@ export function openEvents(res: ServerResponse, options: EventOptions<never> = {
 
   const head = (): void => {
     if (res.headersSent) return;
+    begin();
     res.setHeader("content-type", "text/event-stream; charset=utf-8");
     // no-transform keeps compression from collecting tokens, x-accel-buffering keeps nginx from it.
     res.setHeader("cache-control", "no-cache, no-transform");

@@ -1,6 +1,7 @@
+export { answerRequest } from "./answer.ts";
 export { problemOfBody, problemOfParser } from "./body.ts";
 export { ClientGoneError, clientSignal, isGone, isLeave } from "./client-gone.ts";
-export { type ContextOptions, detach, extendContext, openContext } from "./context.ts";
+export { type ContextOptions, detach, extendContext, openContext, type RequestContext } from "./context.ts";
 export { drain, type Drainable, type ServerDrainOptions } from "./drain.ts";
 export { type EventOptions, sendEvents } from "./events.ts";
 export { type Admitted, createGate, type Gate } from "./gate.ts";
@@ -12,6 +13,7 @@ export {
   sendResponse,
   type WebHandler,
 } from "./mount.ts";
+export { createOpenAIRoute, type OpenAIRoute, type RoutedClient, type RouteOptions } from "./openai-route.ts";
 export {
   type Problem,
   problemOfFailure,
@@ -19,5 +21,5 @@ export {
   type ProblemResponse,
   toProblem,
 } from "./problem.ts";
-export { sendOutcome, type SendOptions, setMetaHeaders } from "./send.ts";
-export { sendProblem } from "./send-problem.ts";
+export { type Reply, sendOutcome, type SendOptions, setMetaHeaders } from "./send.ts";
+export { sendProblem, setProblemHead } from "./send-problem.ts";

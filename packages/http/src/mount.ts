@@ -51,7 +51,7 @@ export function mount(handler: WebHandler, options: MountOptions = {}): NodeHand
     openContext(req, res, options, async ({ signal }) => {
       try {
         const body = await readBody(req, bodyLimit, given.body);
-        const request = toRequest(req, given.url ?? req.url ?? "/", body, signal as AbortSignal);
+        const request = toRequest(req, given.url ?? req.url ?? "/", body, signal);
         if (request === undefined) sendProblem(res, problem(400, "BAD_REQUEST"));
         else await sendResponse(res, await handler(request));
       } catch (error) {

@@ -11,14 +11,11 @@ const OF_THE_ANSWER = ["content-encoding", "content-length", "etag", "last-modif
  * a stream of events, by cutting the connection in anything else, so that half an answer is never taken for a whole
  * one. Writes nothing when the client is gone or has its answer.
  */
-export function sendProblem(res: ServerResponse, { problem, headers }: ProblemResponse): void {
+export function sendProblem(res: ServerResponse, found: ProblemResponse): void {
+  const { problem } = found;
   if (isGone(res) || res.writableEnded) return;
   if (!res.headersSent) {
-    for (const name of OF_THE_ANSWER) res.removeHeader(name);
-    for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
-    res.setHeader("content-type", "application/problem+json");
-    res.setHeader("cache-control", "no-store");
-    res.statusCode = problem.status;
+    setProblemHead(res, found);
     res.end(JSON.stringify(problem));
   } else if (isEventStream(res)) {
     // SDKs look for `error` with a `message`; there is no `[DONE]` after it.
@@ -26,6 +23,15 @@ export function sendProblem(res: ServerResponse, { problem, headers }: ProblemRe
   } else {
     res.destroy();
   }
+}
+
+/** Status and headers of a problem, for frameworks that send its body themselves. Nothing may have been sent yet. */
+export function setProblemHead(res: ServerResponse, { problem, headers }: ProblemResponse): void {
+  for (const name of OF_THE_ANSWER) res.removeHeader(name);
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+  res.setHeader("content-type", "application/problem+json");
+  res.setHeader("cache-control", "no-store");
+  res.statusCode = problem.status;
 }
 
 function isEventStream(res: ServerResponse): boolean {

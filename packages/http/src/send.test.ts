@@ -75,6 +75,67 @@ describe("JSON", () => {
   });
 });
 
+test("whoever asks for the head alone keeps no permit for a stream that nobody reads", async () => {
+  const script = scriptedUpstream();
+  const counter = permits();
+  const { url } = await serveClient(createClient(script.upstream, counter));
+  const response = fetch(url, { method: "HEAD" });
+  const stream = (await script.next()).stream("one");
+  expect((await response).headers.get("content-type")).toContain("text/event-stream");
+  await until(() => stream.stopped && counter.held === 0);
+});
+
+describe("a framework's own way to send what goes out in one piece", () => {
+  /** Notes what is sent in which way. */
+  async function serveNoting(ask: Pick<Client<string, unknown>, "outcome">) {
+    const notes: unknown[] = [];
+    const { listen } = listener((_req, res) =>
+      sendOutcome(
+        res,
+        ask.outcome("hello"),
+        {},
+        {
+          json: (body) => res.end(notes.push({ body })),
+          problem: ({ problem }, error) => res.end(notes.push({ code: problem.code, error })),
+          stream: () => void notes.push({ headersSent: res.headersSent }),
+        },
+      ),
+    );
+    return { ...(await serve(listen)), notes };
+  }
+
+  test("is given answers, and nothing as null", async () => {
+    for (const [value, body] of [
+      [{ a: 1 }, { a: 1 }],
+      [undefined, null],
+    ]) {
+      const { url, notes } = await serveNoting(createClient(upstream(() => value)));
+      await fetch(url);
+      expect(notes).toEqual([{ body }]);
+    }
+  });
+
+  test("is given problems, with the error that they tell of", async () => {
+    const error = new TimedOutError("total", 5);
+    const { url, notes } = await serveNoting(createClient(upstream(() => Promise.reject(error))));
+    await fetch(url);
+    expect(notes).toEqual([{ code: "TIMED_OUT", error }]);
+  });
+
+  test("is told of a stream before its head goes out, once", async () => {
+    const { url, notes } = await serveNoting(
+      createClient(
+        upstream(async function* () {
+          yield 1;
+          yield 2;
+        }),
+      ),
+    );
+    expect(await (await fetch(url)).text()).toBe("data: 1\n\ndata: 2\n\ndata: [DONE]\n\n");
+    expect(notes).toEqual([{ headersSent: false }]);
+  });
+});
+
 describe("what is no answer", () => {
   const closed = guard("limit", {
     name: "tenant",

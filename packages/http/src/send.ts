@@ -4,7 +4,7 @@ import { discard, type MaybePromise, type Meta, type Outcome } from "@breakwater
 
 import { isGone } from "./client-gone.ts";
 import { type EventChannel, type EventOptions, openEvents, streamTo } from "./events.ts";
-import { problem, problemOfFailure, problemOfRefusal } from "./problem.ts";
+import { problem, problemOfFailure, problemOfRefusal, type ProblemResponse } from "./problem.ts";
 import { sendProblem } from "./send-problem.ts";
 
 /** What is rendered: the answer, or each item of it where the answer is a stream. */
@@ -12,6 +12,32 @@ type Item<Res> = Res extends AsyncIterable<infer T> ? T : Res;
 
 /** How an answer is sent; for a stream as server-sent events, for anything else as JSON. */
 export type SendOptions<Res = unknown> = EventOptions<Item<Res>>;
+
+/**
+ * How a framework sends what goes out in one piece, where it has a way of its own. Streams are always written to the
+ * response itself: that is where it can be seen how fast they are read, and when nobody reads them any more.
+ */
+export interface Reply {
+  /** Called while nothing was sent. The body is any value that JSON has. */
+  json(body: unknown): void;
+  /** Called while nothing was sent, with the error that the problem tells of if there is one. */
+  problem(found: ProblemResponse, error?: unknown): void;
+  /** The head of a stream is about to go out. */
+  stream(): void;
+}
+
+/** @internal */
+export function plainReply(res: ServerResponse): Reply {
+  return {
+    json(body) {
+      const json = JSON.stringify(body);
+      res.setHeader("content-type", "application/json; charset=utf-8");
+      res.end(json);
+    },
+    problem: (found) => sendProblem(res, found),
+    stream: () => {},
+  };
+}
 
 /**
  * Answers a request with an outcome: a stream as server-sent events, anything else as JSON, errors of ours as
@@ -23,10 +49,11 @@ export async function sendOutcome<Res>(
   res: ServerResponse,
   pending: MaybePromise<Outcome<Res>>,
   options: SendOptions<Res> = {},
+  reply: Reply = plainReply(res),
 ): Promise<void> {
-  const channel = openEvents(res, options);
+  const channel = openEvents(res, options, reply.stream);
   try {
-    await conclude(channel, res, await pending, options);
+    await conclude(channel, res, await pending, options, reply);
   } finally {
     channel.close();
   }
@@ -37,29 +64,37 @@ async function conclude<Res>(
   res: ServerResponse,
   outcome: Outcome<Res>,
   options: SendOptions<Res>,
+  reply: Reply,
 ): Promise<void> {
   if (isGone(res)) {
     discard(outcome);
     return;
   }
+  const tell = (found: ProblemResponse, error?: unknown): void =>
+    res.headersSent ? sendProblem(res, found) : reply.problem(found, error);
   if (!res.headersSent) setMetaHeaders(res, outcome.meta);
   switch (outcome.status) {
     case "refused":
-      sendProblem(res, problemOfRefusal(outcome.refusal));
+      tell(problemOfRefusal(outcome.refusal));
       return;
     case "cancelled":
       // Cancelled, and the client is still there: somebody on our side gave it up.
-      sendProblem(res, problem(503, "CANCELLED", 1_000));
+      tell(problem(503, "CANCELLED", 1_000));
       return;
     case "failed": {
       const found = problemOfFailure(outcome);
       if (found === undefined && !res.headersSent) throw outcome.error;
-      sendProblem(res, found ?? problem(500, "STREAM_FAILED"));
+      tell(found ?? problem(500, "STREAM_FAILED"), outcome.error);
       return;
     }
     case "answered":
-      if (isAsyncIterable<Item<Res>>(outcome.value)) await streamTo(channel, res, outcome.value, options);
-      else sendJson(channel, res, outcome.value as Item<Res>, options);
+      if (!isAsyncIterable<Item<Res>>(outcome.value))
+        sendJson(channel, res, outcome.value as Item<Res>, options, reply);
+      else if (res.req.method === "HEAD") {
+        // Nobody would read it, and its permit is of use to others.
+        discard(outcome);
+        channel.end();
+      } else await streamTo(channel, res, outcome.value, options);
   }
 }
 
@@ -68,17 +103,16 @@ function sendJson<T>(
   res: ServerResponse,
   value: T,
   { render }: EventOptions<T>,
+  reply: Reply,
 ): void {
-  const body: unknown = render === undefined ? value : render(value);
-  if (res.headersSent) {
-    // A keep-alive has made a stream of it.
-    channel.send(body ?? null);
-    channel.end();
+  const body: unknown = (render === undefined ? value : render(value)) ?? null;
+  if (!res.headersSent) {
+    reply.json(body);
     return;
   }
-  const json = JSON.stringify(body ?? null);
-  res.setHeader("content-type", "application/json; charset=utf-8");
-  res.end(json);
+  // A keep-alive has made a stream of it.
+  channel.send(body);
+  channel.end();
 }
 
 /** What is known of how an answer came about, for people who look at it with `curl -i`. */
