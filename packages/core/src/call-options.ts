@@ -1,5 +1,5 @@
 import type { Duration } from "./duration.ts";
-import type { Host } from "./handler.ts";
+import type { Any, Host } from "./handler.ts";
 import type { Meta, Usage } from "./outcome.ts";
 import type { FunctionContext } from "./upstream.ts";
 
@@ -34,6 +34,12 @@ export interface ForkOptions<Req> {
   readonly carried?: boolean;
 }
 
+/** @internal What is to be said of a call when it is made. */
+export interface Birth extends ForkOptions<Any> {
+  /** It is made by a client in the work of the call around it. */
+  readonly guest?: boolean;
+}
+
 /** What an attempt has in common with all others of the same call. */
 export interface Trip {
   readonly host: Host;
@@ -49,3 +55,6 @@ export interface Trip {
 
 /** Of a call or a fork about which nothing is to be said: one for all, since an empty object is seven words. */
 export const PLAIN: ForkOptions<never> = {};
+
+/** Of a call of a client that is made in the work of another call. */
+export const GUEST: Birth = { guest: true };

@@ -1,4 +1,4 @@
-import { type ForkOptions, PLAIN, type Priority, type Trip } from "./call-options.ts";
+import { type Birth, type ForkOptions, PLAIN, type Priority, type Trip } from "./call-options.ts";
 import { endingOf } from "./ending.ts";
 import type { Any, Host, Policy } from "./handler.ts";
 import type { Mark, Watcher } from "./marks.ts";
@@ -50,7 +50,6 @@ const STOPPED = 3;
 export class Call<Req> {
   readonly request: Req;
   readonly trip: Trip;
-  readonly parent: Call<Any> | undefined;
   /** 1 for the first attempt. */
   readonly attempt: number;
   /** Targets that a balancer should not pick again. */
@@ -59,12 +58,15 @@ export class Call<Req> {
   readonly detached: boolean;
   /** Whether its stream is read on by a stream of the call around it. */
   readonly carried: boolean;
+  /** Whether it was made by a client in the work of the call around it: what that answers does not end it. */
+  readonly guest: boolean;
 
   /** When it left for the upstream; undefined if it never did. Monotonic ms, as are all times here. */
   dispatchedAt: number | undefined = undefined;
   firstTokenAt: number | undefined = undefined;
   /** Set by the upstream as soon as it is known, also in the middle of a stream. Of a call with attempts inside: the latest one's. */
   usage: Usage | undefined = undefined;
+  #parent: Call<Any> | undefined;
   // What bounds this attempt itself, and for a call that nothing around it bounds, what it began with.
   #limit = Infinity;
   #answerBy = Infinity;
@@ -90,24 +92,30 @@ export class Call<Req> {
   #result: Outcome<Any> | undefined = undefined;
   #ending: Ending | undefined = undefined;
   #entered: Entered | undefined;
+  #follows: AbortSignal[] | undefined = undefined;
   // Attempts that run inside this one: a linked list, since nearly always there is one at a time.
   #firstChild: Call<Any> | undefined = undefined;
   #next: Call<Any> | undefined = undefined;
   #previous: Call<Any> | undefined = undefined;
 
-  constructor(request: Req, trip: Trip, parent: Call<Any> | undefined, options: ForkOptions<Any>) {
+  constructor(request: Req, trip: Trip, parent: Call<Any> | undefined, options: Birth) {
     this.request = request;
     this.trip = trip;
-    this.parent = parent;
+    this.#parent = parent;
     this.attempt = options.attempt ?? 1;
     this.avoid = options.avoid ?? parent?.avoid ?? NOBODY;
     this.detached = options.detached === true;
     this.carried = options.carried === true;
+    this.guest = options.guest === true;
     this.#until = parent?.deadline ?? Infinity;
     this.#entered = parent === undefined ? undefined : parent.#entered;
     if (parent !== undefined && !this.detached) parent.#adopt(this);
   }
 
+  /** The call around it. Of one that goes on when that is over, the next one around, if there is any. */
+  get parent(): Call<Any> | undefined {
+    return this.#parent;
+  }
   get id(): string {
     return this.trip.meta.callId;
   }
@@ -162,7 +170,7 @@ export class Call<Req> {
     this.#reason = reason;
     this.#verdict = verdict;
     this.#controller?.abort(reason);
-    this.#abortChildren(undefined, reason);
+    this.#abortChildren(reason);
     if (this.#abortListeners !== undefined)
       for (const listener of this.#abortListeners) this.#isolate(listener, reason);
     if (this.#state === RUNNING) this.#interrupt();
@@ -195,16 +203,22 @@ export class Call<Req> {
   /** Cancels the call when `signal` fires. One listener per signal, however many calls share it. */
   follow(signal: AbortSignal): void {
     if (signal.aborted) this.abort(signal.reason);
-    else this.#deferBlind(followSignal(signal, this));
+    else {
+      (this.#follows ??= []).push(signal);
+      this.#deferBlind(followSignal(signal, this));
+    }
   }
 
   // --- Time ---
 
   /** Last moment at which an answer is of use; `Infinity` when nobody said. */
   get deadline(): number {
-    const around = this.parent === undefined || this.detached ? this.#until : this.parent.deadline;
     const own = this.#state === STREAMING ? this.#limit : Math.min(this.#limit, this.#answerBy);
-    return Math.min(around, own);
+    return Math.min(this.#deadlineAround, own);
+  }
+
+  get #deadlineAround(): number {
+    return this.#parent === undefined || this.detached ? this.#until : this.#parent.deadline;
   }
 
   /** Milliseconds until the deadline, never negative; `Infinity` without one. */
@@ -348,6 +362,7 @@ export class Call<Req> {
 
   #adopt(child: Call<Any>): void {
     if (this.#aborted) child.abort(this.#reason);
+    child.#previous = undefined;
     child.#next = this.#firstChild;
     if (this.#firstChild !== undefined) this.#firstChild.#previous = child;
     this.#firstChild = child;
@@ -359,13 +374,63 @@ export class Call<Req> {
     if (child.#next !== undefined) child.#next.#previous = child.#previous;
   }
 
-  #abortChildren(except: Promise<Ending> | undefined, reason: unknown): void {
+  #abortChildren(reason: unknown): void {
     let child = this.#firstChild;
     while (child !== undefined) {
       const next: Call<Any> | undefined = child.#next;
-      if (except === undefined || (child.#stream !== except && !child.carried)) child.abort(reason);
+      child.abort(reason);
       child = next;
     }
+  }
+
+  /** Ends what is of no use behind this outcome: attempts whose answer it is not, and guests if it is no answer. */
+  #endUnused(outcome: Outcome<Any>): void {
+    const end = outcome.status === "answered" ? outcome.end : undefined;
+    let child = this.#firstChild;
+    while (child !== undefined) {
+      const next: Call<Any> | undefined = child.#next;
+      const used = child.guest
+        ? outcome.status === "answered"
+        : end !== undefined && (child.#stream === end || child.carried);
+      if (!used) child.abort(DISCARDED);
+      child = next;
+    }
+  }
+
+  /**
+   * Ends guests, which nothing else would tell. For relay.ts: a source that is in the middle of a read hears only
+   * after it that its reader has left.
+   */
+  endGuests(): void {
+    let child = this.#firstChild;
+    while (child !== undefined) {
+      const next: Call<Any> | undefined = child.#next;
+      if (child.guest) child.abort(DISCARDED);
+      child = next;
+    }
+  }
+
+  /** Leaves guests that go on behind an answer to what is around this call: the call there, and the signals it followed. */
+  #leaveGuests(): void {
+    let child = this.#firstChild;
+    while (child !== undefined) {
+      const next: Call<Any> | undefined = child.#next;
+      if (child.guest) this.#leave(child);
+      child = next;
+    }
+  }
+
+  #leave(guest: Call<Any>): void {
+    const heir = this.detached ? undefined : this.#parent;
+    this.#orphan(guest);
+    guest.#previous = guest.#next = undefined;
+    guest.#parent = heir;
+    guest.#until = this.#deadlineAround;
+    guest.limitDeadline(this.#limit);
+    if (this.#follows !== undefined) for (const signal of this.#follows) guest.follow(signal);
+    if (heir === undefined) return;
+    if (heir.ended) heir.#leave(guest);
+    else heir.#adopt(guest);
   }
 
   // --- For attempt.ts, which starts and concludes every call; one that is over before it began is concluded by who made it ---
@@ -400,7 +465,7 @@ export class Call<Req> {
   conclude(outcome: Outcome<Any>): void {
     if (this.#state !== RUNNING) return;
     const end = outcome.status === "answered" ? outcome.end : undefined;
-    if (this.#firstChild !== undefined) this.#abortChildren(end, DISCARDED);
+    if (this.#firstChild !== undefined) this.#endUnused(outcome);
     if (end === undefined) {
       this.finish(outcome);
       return;
@@ -423,6 +488,9 @@ export class Call<Req> {
     if (this.#aborted) this.finish(this.abortOutcome());
     else {
       this.#ending = ending;
+      // Not before its source has stopped, which leaves the streams that it reads in the right way.
+      if (ending.status !== "answered" && this.#firstChild !== undefined)
+        this.holdBlind(() => this.endGuests(), GUEST_GRACE_MS);
       this.finish(this.#answer as Outcome<Any>);
     }
     this.#carrier?.endStream(ending);
@@ -431,6 +499,8 @@ export class Call<Req> {
   /** The verdict, once. */
   finish(outcome: Outcome<Any>): void {
     if (this.#state >= JUDGED) return;
+    if (this.#firstChild !== undefined && (this.#ending ?? outcome).status === "answered")
+      this.#leaveGuests();
     this.#state = JUDGED;
     this.#result = outcome;
     this.#pending = this.#settle = undefined;
@@ -505,5 +575,14 @@ export class Call<Req> {
 const NOBODY: readonly string[] = [];
 const nothing = (): void => {};
 
-/** The reason with which an answer that nobody wants is cancelled: a hedge that lost, a result that was retried. */
-export const DISCARDED: unique symbol = Symbol("breakwater: discarded");
+/** How long a source whose reader has left may take to leave the streams that it reads. */
+const GUEST_GRACE_MS = 1_000;
+
+/**
+ * The reason with which work that is of no use any more is cancelled: a hedge that lost, a result that was retried,
+ * what a call that failed had started. An AbortError, since that work sees it as the reason of its signal.
+ */
+export const DISCARDED: Error = /* @__PURE__ */ Object.assign(
+  new Error("cancelled: what this was done for is over, or has another answer"),
+  { name: "AbortError" },
+);

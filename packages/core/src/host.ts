@@ -1,5 +1,5 @@
 import { attempt } from "./attempt.ts";
-import { type CallOptions, PLAIN, type Trip } from "./call-options.ts";
+import { type CallOptions, GUEST, PLAIN, type Trip } from "./call-options.ts";
 import { Call } from "./call.ts";
 import { flatten } from "./compose.ts";
 import { currentContext } from "./context.ts";
@@ -130,7 +130,7 @@ export function createEngine(
           task: more.task,
         },
         parent,
-        PLAIN,
+        parent === undefined || more.parent !== undefined ? PLAIN : GUEST,
       );
       scope.add(call);
       budget.onCall(now);

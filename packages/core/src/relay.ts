@@ -142,7 +142,8 @@ export function relay<T>(source: AsyncIterator<T>, call: Call<Any>, options: Rel
         finish(whole ? "answered" : "cancelled");
         interrupt?.();
         // As a for-await loop over a generator does; but not for a source that is in the middle of a read, which may be deaf.
-        if (!reading) await stopping;
+        if (reading) call.endGuests();
+        else await stopping;
       }
       return { done: true, value: value as undefined };
     },

@@ -1,0 +1,382 @@
+// A client that is called inside another call, with that call's signal: what ends it, what it tells, what it outlives.
+import { describe, expect, it } from "vitest";
+
+import { createTestClock, scriptedUpstream, type TestClock } from "../../testing/src/index.ts";
+import {
+  answered,
+  around,
+  cache,
+  type Call,
+  type Client,
+  createClient,
+  createPipeline,
+  DISCARDED,
+  type Ending,
+  guard,
+  type Pipeline,
+  type Policy,
+  retry,
+  timeout,
+  upstream,
+} from "../src/index.ts";
+
+type Words = AsyncIterableIterator<string>;
+
+/** A client whose answers are streams that the test writes. */
+function streaming(clock: TestClock) {
+  const script = scriptedUpstream<string, Words>();
+  return { script, client: createClient({ upstream: script.upstream, runtime: clock }) };
+}
+
+function asking(clock: TestClock) {
+  const script = scriptedUpstream();
+  return { script, client: createClient({ upstream: script.upstream, runtime: clock }) };
+}
+
+function pipelineOf(clock: TestClock, ...policies: readonly Policy[]): Pipeline {
+  return createPipeline({ runtime: clock }, ...policies);
+}
+
+/** Keeps the endings of what passes it. */
+function watching(): { readonly policy: Policy; readonly endings: Ending[] } {
+  const endings: Ending[] = [];
+  const policy = guard("watch", {
+    name: "watch",
+    admit(call) {
+      call.defer((ending) => endings.push(ending));
+      return undefined;
+    },
+  });
+  return { policy, endings };
+}
+
+/** What is thrown at last; listened to from now on. */
+function thrownBy(promise: Promise<unknown> | undefined): Promise<unknown> | undefined {
+  return promise?.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+async function* louder(words: Promise<Words>): AsyncGenerator<string> {
+  for await (const word of await words) yield word.toUpperCase();
+}
+
+async function expectNothingLeft(clock: TestClock, ...all: readonly (Client<never, unknown> | Pipeline)[]) {
+  await clock.settle();
+  expect(all.map((each) => each.snapshot().inFlight)).toEqual(all.map(() => 0));
+  expect(clock.pending).toBe(0);
+}
+
+const policies: readonly (readonly [string, () => readonly Policy[]])[] = [
+  ["no policy", () => []],
+  ["a retry", () => [retry()]],
+  ["clocks and a retry", () => [timeout({ total: "1m" }), retry(), timeout({ idle: "10s" })]],
+];
+
+describe.each(policies)("a stream of a client inside a pipeline with %s", (_, given) => {
+  it("is read to its end", async () => {
+    const clock = createTestClock();
+    const { client, script } = streaming(clock);
+    const pipeline = pipelineOf(clock, ...given());
+    const asked = pipeline.execute(({ signal }) => client("x", { signal }));
+    const written = (await script.next()).stream("a");
+    const stream = await asked;
+    written.push("b");
+    written.end();
+    const read: string[] = [];
+    for await (const word of stream) read.push(word);
+    expect(read).toEqual(["a", "b"]);
+    await expectNothingLeft(clock, client, pipeline);
+  });
+
+  it("is read to its end through a generator, and tells its usage before the call around it is over", async () => {
+    const clock = createTestClock();
+    const { client, script } = streaming(clock);
+    const { endings, policy } = watching();
+    const pipeline = pipelineOf(clock, policy, ...given());
+    const asked = pipeline.execute(({ signal }) => louder(client("x", { signal })));
+    const { call, stream } = await script.next();
+    const written = stream("a");
+    const loud = await asked;
+    written.push("b");
+    call.usage = { promptTokens: 3, completionTokens: 2 };
+    written.end();
+    const read: string[] = [];
+    for await (const word of loud) read.push(word);
+    expect(read).toEqual(["A", "B"]);
+    expect(endings).toMatchObject([{ status: "answered", usage: { promptTokens: 3, completionTokens: 2 } }]);
+    await expectNothingLeft(clock, client, pipeline);
+  });
+
+  it("is ended, as one that was left, when the reader of the stream around it leaves", async () => {
+    const clock = createTestClock();
+    const { client, script } = streaming(clock);
+    const pipeline = pipelineOf(clock, ...given());
+    const asked = pipeline.execute(({ signal }) => louder(client("x", { signal })));
+    const { call, stream } = await script.next();
+    const written = stream("a");
+    for await (const word of await asked) {
+      expect(word).toBe("A");
+      break;
+    }
+    await clock.settle();
+    expect([written.stopped, call.aborted, call.ending?.status]).toEqual([true, false, "cancelled"]);
+    await expectNothingLeft(clock, client, pipeline);
+  });
+
+  it("is ended at once when the reader leaves in the middle of a read", async () => {
+    const clock = createTestClock();
+    const { client, script } = streaming(clock);
+    const pipeline = pipelineOf(clock, ...given());
+    const asked = pipeline.execute(({ signal }) => louder(client("x", { signal })));
+    const { call, stream } = await script.next();
+    stream("a");
+    const loud = await asked;
+    await loud.next();
+    const outstanding = loud.next();
+    await clock.settle();
+    await loud.return(undefined);
+    expect(await outstanding).toMatchObject({ done: true });
+    expect(call.ended).toBe(true);
+    await expectNothingLeft(clock, client, pipeline);
+  });
+
+  it("is ended by the abort of the call around it, with the caller's reason", async () => {
+    const clock = createTestClock();
+    const { client, script } = streaming(clock);
+    const pipeline = pipelineOf(clock, ...given());
+    const browser = new AbortController();
+    const asked = pipeline.execute(({ signal }) => louder(client("x", { signal })), {
+      signal: browser.signal,
+    });
+    const { call, stream } = await script.next();
+    stream("a");
+    const loud = await asked;
+    await loud.next();
+    const outstanding = loud.next();
+    browser.abort("left");
+    await expect(outstanding).rejects.toBe("left");
+    expect([call.reason, call.ended]).toEqual(["left", true]);
+    await expectNothingLeft(clock, client, pipeline);
+  });
+});
+
+describe("a client inside another call", () => {
+  it("goes on beside the answer of the call around it, and its marks and tokens are not that one's any more", async () => {
+    const clock = createTestClock();
+    const side = asking(clock);
+    const pipeline = pipelineOf(clock, retry());
+    let aside: Promise<string> | undefined;
+    const outcome = await pipeline.outcome(({ signal }) => {
+      aside = side.client("audit", { signal });
+      return "there";
+    });
+    const { answer, call } = await side.script.next();
+    expect([outcome, call.aborted]).toMatchObject([{ status: "answered", value: "there" }, false]);
+    const { attempts } = outcome.meta;
+    call.mark("dispatched");
+    call.mark("token");
+    expect(outcome.meta).toMatchObject({ attempts });
+    expect(outcome.meta.firstTokenMs).toBeUndefined();
+    answer("noted");
+    expect(await aside).toBe("noted");
+    await expectNothingLeft(clock, side.client, pipeline);
+  });
+
+  it("goes on beside a stream of it, and beyond its end", async () => {
+    const clock = createTestClock();
+    const [side, words] = [asking(clock), streaming(clock)];
+    const pipeline = pipelineOf(clock, retry());
+    let aside: Promise<string> | undefined;
+    const asked = pipeline.execute(({ signal }) => {
+      aside = side.client("audit", { signal });
+      return words.client("x", { signal });
+    });
+    (await words.script.next()).stream("a").end();
+    const read: string[] = [];
+    for await (const word of await asked) read.push(word);
+    expect(read).toEqual(["a"]);
+    const { answer, call } = await side.script.next();
+    expect([pipeline.snapshot().inFlight, call.aborted]).toEqual([0, false]);
+    answer("noted");
+    expect(await aside).toBe("noted");
+    await expectNothingLeft(clock, side.client, words.client, pipeline);
+  });
+
+  it("follows the caller's signal when the call around it is over", async () => {
+    const clock = createTestClock();
+    const side = asking(clock);
+    const pipeline = pipelineOf(clock, retry());
+    const browser = new AbortController();
+    let aside: Promise<string> | undefined;
+    await pipeline.execute(
+      ({ signal }) => {
+        aside = side.client("audit", { signal });
+      },
+      { signal: browser.signal },
+    );
+    const { answer, call } = await side.script.next();
+    expect([pipeline.snapshot().inFlight, call.aborted]).toEqual([0, false]);
+    browser.abort("left");
+    await expect(aside).rejects.toBe("left");
+    answer("late");
+    await expectNothingLeft(clock, side.client, pipeline);
+  });
+
+  it("follows, when the call around it is over, the call around that one", async () => {
+    const clock = createTestClock();
+    const side = asking(clock);
+    const [outer, inner] = [pipelineOf(clock, timeout({ total: "1s" })), pipelineOf(clock, retry())];
+    let aside: Promise<string> | undefined;
+    const asked = outer.outcome(async (context) => {
+      await inner.execute(
+        ({ signal }) => {
+          aside = side.client("audit", { signal });
+        },
+        { signal: context.signal },
+      );
+      return new Promise<never>((_, reject) => context.signal.addEventListener("abort", reject));
+    });
+    const { answer, call } = await side.script.next();
+    await clock.settle();
+    expect([inner.snapshot().inFlight, outer.snapshot().inFlight, call.aborted]).toEqual([0, 1, false]);
+    const thrown = thrownBy(aside);
+    await clock.advance(1_000);
+    expect(await asked).toMatchObject({ status: "failed", error: { clock: "total" } });
+    expect(await thrown).toMatchObject({ code: "TIMED_OUT" });
+    answer("late");
+    await expectNothingLeft(clock, side.client, inner, outer);
+  });
+
+  it("is ended by the drain of its own client when the call around it is over", async () => {
+    const clock = createTestClock();
+    const side = asking(clock);
+    const pipeline = pipelineOf(clock);
+    let aside: Promise<string> | undefined;
+    await pipeline.execute(({ signal }) => {
+      aside = side.client("audit", { signal });
+    });
+    const { answer } = await side.script.next();
+    const thrown = thrownBy(aside);
+    const closed = side.client.close();
+    await clock.advance(1_000);
+    expect(await thrown).toMatchObject({ message: "client is closed" });
+    answer("late");
+    await closed;
+    await expectNothingLeft(clock, side.client, pipeline);
+  });
+
+  it("is ended when the attempt around it fails, with an error that says why", async () => {
+    const clock = createTestClock();
+    const side = asking(clock);
+    const pipeline = pipelineOf(clock, retry({ attempts: 2, baseDelay: 0 }));
+    const signals: AbortSignal[] = [];
+    const asides: Promise<string>[] = [];
+    const asked = pipeline.execute(async ({ signal }) => {
+      signals.push(signal);
+      const aside = side.client("audit", { signal });
+      asides.push(aside);
+      if (asides.length === 1) throw new Error("busy");
+      return aside;
+    });
+    const first = await side.script.next();
+    await expect(asides[0]).rejects.toMatchObject({ name: "AbortError" });
+    expect([first.call.reason, first.call.ended]).toEqual([DISCARDED, true]);
+    (await side.script.next()).answer("noted");
+    expect(await asked).toBe("noted");
+    first.answer("late");
+    await expectNothingLeft(clock, side.client, pipeline);
+  });
+
+  it("is ended when the stream of the call around it fails", async () => {
+    const clock = createTestClock();
+    const [side, words] = [asking(clock), streaming(clock)];
+    const pipeline = pipelineOf(clock);
+    let aside: Promise<string> | undefined;
+    const asked = pipeline.execute(({ signal }) => {
+      aside = side.client("audit", { signal });
+      return words.client("x", { signal });
+    });
+    const written = (await words.script.next()).stream("a");
+    const stream = await asked;
+    const { answer, call } = await side.script.next();
+    const thrown = thrownBy(aside);
+    written.fail(new Error("reset"));
+    await stream.next();
+    await expect(stream.next()).rejects.toThrow("reset");
+    expect(await thrown).toMatchObject({ name: "AbortError" });
+    expect(call.ended).toBe(true);
+    answer("late");
+    await expectNothingLeft(clock, side.client, words.client, pipeline);
+  });
+
+  it("is ended with the lane of a race that another one won", async () => {
+    const clock = createTestClock();
+    const { client, script } = asking(clock);
+    const both = around("both", {
+      name: "both",
+      run: (call, next) => Promise.race([next(call.fork()), next(call.fork({ attempt: 2 }))]),
+    });
+    const pipeline = pipelineOf(clock, both);
+    const lanes: Promise<string>[] = [];
+    const asked = pipeline.execute(({ signal }) => {
+      const lane = client("x", { signal });
+      lanes.push(lane);
+      return lane;
+    });
+    const [slow, fast] = [await script.next(), await script.next()];
+    fast.answer("fast");
+    expect(await asked).toBe("fast");
+    await expect(lanes[0]).rejects.toMatchObject({ name: "AbortError" });
+    expect(slow.call.reason).toBe(DISCARDED);
+    slow.answer("late");
+    await expectNothingLeft(clock, client, pipeline);
+  });
+
+  it("gives its stream to everybody who shares a flight, and outlives the first of them", async () => {
+    const clock = createTestClock();
+    const { client, script } = streaming(clock);
+    const shared = createClient(
+      {
+        upstream: upstream((text: string, { signal }) => louder(client(text, { signal }))),
+        runtime: clock,
+      },
+      cache({ ttl: "1m", key: (text) => text, shared: true }),
+    );
+    const browser = new AbortController();
+    const asked = [shared("x", { signal: browser.signal }), shared("x")];
+    const written = (await script.next()).stream("a");
+    const [first, second] = await Promise.all(asked);
+    expect(await first?.next()).toMatchObject({ value: "A" });
+    browser.abort("left");
+    await expect(first?.next()).rejects.toBe("left");
+    written.push("b");
+    written.end();
+    const read: string[] = [];
+    for await (const word of second ?? []) read.push(word);
+    expect(read).toEqual(["A", "B"]);
+    expect(script.calls).toBe(1);
+    await client.close();
+    await shared.close();
+    await expectNothingLeft(clock, client, shared);
+  });
+
+  it("whose outcome is passed on as it is has its stream read on", async () => {
+    const clock = createTestClock();
+    const { client, script } = streaming(clock);
+    const outer = createClient<string, Words>({
+      upstream: async (call: Call<string>) => {
+        const outcome = await client.outcome(call.request, { signal: call.signal });
+        return outcome.status === "answered" ? answered(outcome.value, call.meta, outcome.end) : outcome;
+      },
+      runtime: clock,
+    });
+    const asked = outer("x");
+    (await script.next()).stream("a").end();
+    const read: string[] = [];
+    for await (const word of await asked) read.push(word);
+    expect(read).toEqual(["a"]);
+    await expectNothingLeft(clock, client, outer);
+  });
+});
