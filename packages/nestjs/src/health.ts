@@ -1,0 +1,78 @@
+import type { BreakerSnapshot } from "@breakwater/core";
+import { Inject, Injectable } from "@nestjs/common";
+
+import { BreakwaterRegistry } from "./registry.ts";
+
+export interface HealthOptions {
+  /**
+   * Whether an open circuit is reason enough to be down. As a rule it is not: all instances would leave the load
+   * balancer together because of somebody else's bad evening.
+   *
+   * @default false
+   */
+  readonly openIsDown?: boolean;
+}
+
+/** One client or pipeline in the report. */
+export interface HealthDetail {
+  readonly inFlight: number;
+  readonly draining: boolean;
+  /** The worst state of its circuits, if it has any. */
+  readonly circuit?: BreakerSnapshot["status"];
+}
+
+/** What @nestjs/terminus calls a HealthIndicatorResult. */
+export type HealthReport = Record<
+  string,
+  { readonly status: "up" | "down" } & Readonly<Record<string, unknown>>
+>;
+
+/**
+ * For `@nestjs/terminus`: down while the application shuts down, so that the load balancer sends no more; otherwise up,
+ * with what every client and pipeline is doing.
+ *
+ * @example
+ * ```ts
+ * import { BreakwaterHealthIndicator } from "@breakwater/nestjs";
+ * import { Controller, Get, Inject } from "@nestjs/common";
+ * import { HealthCheck, HealthCheckService } from "@nestjs/terminus";
+ *
+ * @Controller("health")
+ * class HealthController {
+ *   constructor(
+ *     @Inject(HealthCheckService) private readonly health: HealthCheckService,
+ *     @Inject(BreakwaterHealthIndicator) private readonly breakwater: BreakwaterHealthIndicator,
+ *   ) {}
+ *
+ *   @Get()
+ *   @HealthCheck()
+ *   check() {
+ *     return this.health.check([() => this.breakwater.isHealthy("breakwater")]);
+ *   }
+ * }
+ * ```
+ */
+@Injectable()
+export class BreakwaterHealthIndicator {
+  readonly #registry: BreakwaterRegistry;
+
+  constructor(@Inject(BreakwaterRegistry) registry: BreakwaterRegistry) {
+    this.#registry = registry;
+  }
+
+  isHealthy(key = "breakwater", { openIsDown = false }: HealthOptions = {}): HealthReport {
+    const details: Record<string, HealthDetail> = {};
+    for (const { name, inFlight, draining, policies } of this.#registry.snapshot()) {
+      const circuits = policies
+        .filter(({ kind }) => kind === "circuit-breaker")
+        .map(({ state }) => (state as BreakerSnapshot).status);
+      const circuit = WORST.find((status) => circuits.includes(status));
+      details[name] = { inFlight, draining, ...(circuit !== undefined && { circuit }) };
+    }
+    const all = Object.values(details);
+    const down = all.some(({ draining, circuit }) => draining || (openIsDown && circuit === "open"));
+    return { [key]: { status: down ? "down" : "up", ...details } };
+  }
+}
+
+const WORST: readonly BreakerSnapshot["status"][] = ["open", "half-open", "closed"];

@@ -1,0 +1,31 @@
+export {
+  BreakwaterModule,
+  type BreakwaterAsyncOptions,
+  type BreakwaterOptionsFactory,
+  getClientToken,
+  getPipelineToken,
+  InjectClient,
+  InjectPipeline,
+} from "./module.ts";
+export type {
+  BreakwaterOptions,
+  FeatureOptions,
+  NamedClient,
+  PipelineLike,
+  RequestOptions,
+} from "./options.ts";
+export { BreakwaterRegistry } from "./registry.ts";
+export { type UseDecorator, type UseOptions, UsePipeline, UsePolicies } from "./use.ts";
+export { CallSignal, callSignal } from "./signal.ts";
+export { type AroundOptions, BreakwaterInterceptor } from "./interceptor.ts";
+export { BreakwaterGuard, Inbound, SkipInbound } from "./guard.ts";
+export { BreakwaterFilter } from "./filter.ts";
+export { BreakwaterException } from "./exception.ts";
+export {
+  BreakwaterHealthIndicator,
+  type HealthDetail,
+  type HealthOptions,
+  type HealthReport,
+} from "./health.ts";
+export { toObservable } from "./streams.ts";
+export { detach } from "@breakwater/http";

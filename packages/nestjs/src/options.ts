@@ -1,0 +1,52 @@
+import type { Duration, Pipeline, Policy, Snapshot } from "@breakwater/core";
+import type { ContextOptions } from "@breakwater/http";
+
+/** The token of what `forRoot` and `forRootAsync` were given. */
+export const OPTIONS = "Breakwater options: import BreakwaterModule.forRoot()";
+
+/** What can be injected as a client: what `createClient`, `createDeepSeek` or `deepseekFetch` made, or a store to be closed with them. */
+export interface NamedClient {
+  close(): Promise<unknown>;
+  drain?(options?: { readonly withinMs?: number }): Promise<void>;
+  snapshot?(): Snapshot | readonly Snapshot[];
+}
+
+/** Policies, the first one outermost, or a pipeline that was made of them. */
+export type PipelineLike = Pipeline | readonly Policy[];
+
+// The platform's request: Express's or Fastify's. Which one it is this package cannot know.
+// oxlint-disable-next-line typescript/no-explicit-any
+type Any = any;
+
+/** How a request becomes a call context; the functions are given the platform's request, after guards have run. */
+export interface RequestOptions<Request = Any> {
+  /** Whose request it is. Take it from what a guard authenticated, never from what was merely sent. */
+  readonly tenant?: (request: Request) => string | undefined;
+  /** How long an answer is of use. @default no bound */
+  readonly deadline?: ContextOptions["deadline"];
+  /** Which requests go first where there is a queue. @default "interactive" */
+  readonly priority?: (request: Request) => ReturnType<NonNullable<ContextOptions["priority"]>>;
+  /** @default `x-request-id` if it is harmless, else a new one */
+  readonly callId?: (request: Request) => string | undefined;
+}
+
+export interface FeatureOptions {
+  /** By name, for `@InjectClient(name)`. */
+  readonly clients?: Readonly<Record<string, NamedClient>>;
+  /** By name, for `@UsePipeline(name)` and `@InjectPipeline(name)`. */
+  readonly pipelines?: Readonly<Record<string, PipelineLike>>;
+}
+
+export interface BreakwaterOptions extends FeatureOptions {
+  /** What clients are to know of the request that is being served. */
+  readonly context?: RequestOptions;
+  /** What `BreakwaterGuard` lets requests in by, where no `@Inbound()` says otherwise. */
+  readonly inbound?: readonly Policy[];
+  /**
+   * How long calls that run may still take when the application shuts down; after it they are cut. `false` leaves
+   * clients and pipelines as they are, for those that several applications share.
+   *
+   * @default "30s"
+   */
+  readonly drain?: Duration | false;
+}
