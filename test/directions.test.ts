@@ -42,7 +42,7 @@ const rules: readonly Rule[] = [
     because: "policies compose through handlers and never know one another",
   },
   {
-    files: /^packages\/(http|express)\/src\//,
+    files: /^packages\/(http|express|koa|nestjs)\/src\//,
     not: /^import @breakwater\/(deepseek|simulator|redis)/,
     because: "adapters know clients, outcomes and their framework, nothing of DeepSeek or Redis",
   },
@@ -52,7 +52,7 @@ const rules: readonly Rule[] = [
     because: "arrows between packages point at core",
   },
   {
-    files: /^packages\/express\/src\//,
+    files: /^packages\/(express|koa|nestjs)\/src\//,
     not: /^import @breakwater\/(?!core$|http$)/,
     because: "a framework's adapter stands on core and http alone",
   },
