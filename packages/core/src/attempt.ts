@@ -1,4 +1,5 @@
 import type { Call } from "./call.ts";
+import { apart } from "./context.ts";
 import { type Handler, isPromise, type MaybePromise } from "./handler.ts";
 import type { Outcome } from "./outcome.ts";
 import { outcomeOfThrown } from "./thrown.ts";
@@ -14,7 +15,7 @@ export function attempt<Req, Res>(call: Call<Req>, handler: Handler<Req, Res>): 
   if (events.listening) watchAttempt(call);
   let result: MaybePromise<Outcome<Res>>;
   try {
-    result = handler(call);
+    result = call.detached ? apart(call, () => handler(call)) : handler(call);
   } catch (error) {
     return conclude(call, outcomeOfThrown(error, call));
   }

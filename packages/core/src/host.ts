@@ -111,9 +111,11 @@ export function createEngine(
       close: () => drain({ withinMs: 1_000 }),
     },
     run(request, options, handler, more = NO_MORE) {
-      const parent = more.parent ?? callOfSignal(options.signal);
+      let parent = more.parent ?? callOfSignal(options.signal);
       // Inside another call everything comes from it: a flight that outlives its leader must not follow the leader's browser.
-      const context = parent === undefined ? currentContext() : undefined;
+      let context = parent === undefined ? currentContext() : undefined;
+      // Deep inside, where nobody hands a signal on, or an SDK hands its own on, the context still knows the call.
+      if (context !== undefined && (parent = callOfSignal(context.signal)) !== undefined) context = undefined;
       const meta: Meta = { callId: options.callId ?? parent?.id ?? context?.callId ?? nextId(), attempts: 0 };
       if (scope.draining) return refused({ by: name, code: "DRAINING" }, meta);
 
