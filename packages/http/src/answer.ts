@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Client, MaybePromise } from "@breakwater/core";
 
 import { problemOfBody } from "./body.ts";
-import { openContext, type RequestContext } from "./context.ts";
+import { openContext } from "./context.ts";
 import { plainReply, type Reply, sendOutcome, type SendOptions } from "./send.ts";
 
 /**
@@ -16,14 +16,14 @@ export function answerRequest<Req, Res>(
   req: IncomingMessage,
   res: ServerResponse,
   client: Pick<Client<Req, Res>, "outcome">,
-  toRequest: (context: RequestContext) => MaybePromise<Req>,
+  toRequest: () => MaybePromise<Req>,
   options: SendOptions<Res> = {},
   reply: Reply = plainReply(res),
 ): Promise<void> {
-  return openContext(req, res, {}, async (context) => {
+  return openContext(req, res, {}, async () => {
     let request: Req;
     try {
-      request = await toRequest(context);
+      request = await toRequest();
     } catch (error) {
       const found = problemOfBody(req);
       if (found === undefined) throw error;
