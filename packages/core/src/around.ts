@@ -12,6 +12,11 @@ export interface AroundSpec<Req, Res> extends PolicyBase {
   check?(host: Host): void;
   /** Decides what the call comes to. `next(call.fork())` makes an attempt; never, once or many times. */
   run(call: Call<Req>, next: Next<Req, Res>, policy: Policy): MaybePromise<Outcome<Res>>;
+  /**
+   * Instead of `run`, for a call whose work may be done once only. The policy does not act on it then, so that one of
+   * its kind further inside may. @default `run`
+   */
+  once?(call: Call<Req>, next: Next<Req, Res>, policy: Policy): MaybePromise<Outcome<Res>>;
 }
 
 /**
@@ -25,7 +30,9 @@ export function around<Req = Any, Res = Any>(kind: string, spec: AroundSpec<Req,
       spec.check?.(host);
       const next: Next<Req, Res> = (call) => attempt(call, inner);
       return (call) => {
-        if ((spec.mode !== undefined && spec.mode() === "off") || !call.enter(policy)) return inner(call);
+        if (spec.mode !== undefined && spec.mode() === "off") return inner(call);
+        if (spec.once !== undefined && !call.trip.idempotent) return spec.once(call, next, policy);
+        if (!call.enter(policy)) return inner(call);
         return spec.run(call, next, policy);
       };
     },

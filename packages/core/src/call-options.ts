@@ -20,6 +20,12 @@ export interface CallOptions {
   readonly callId?: string | undefined;
   /** Expected tokens, where the upstream cannot tell. */
   readonly cost?: Usage | undefined;
+  /**
+   * Whether the work may be done again. If not, `retry` makes no further attempt, and hedging will make none beside it.
+   * Said of this call alone: a call that its work makes is idempotent unless it says otherwise, and its own retries act.
+   * @default true
+   */
+  readonly idempotent?: boolean | undefined;
 }
 
 export interface ForkOptions<Req> {
@@ -47,6 +53,8 @@ export interface Trip {
   readonly tenant: string | undefined;
   readonly priority: Priority;
   readonly cost: Usage | undefined;
+  /** Whether the work may be done again. */
+  readonly idempotent: boolean;
   /** When the call came in; monotonic ms. */
   readonly startedAt: number;
   /** What a pipeline was asked to execute. */

@@ -5,7 +5,7 @@ import type { CallOptions } from "./call-options.ts";
  * that fires when the browser leaves, tenant, deadline, priority, call id. Adapters open it; `createClient` reads it.
  * With a call's own signal in it, what is called in it is inside that call, as if it had been handed the signal.
  */
-export interface CallContext extends Omit<CallOptions, "deadline" | "cost"> {
+export interface CallContext extends Omit<CallOptions, "deadline" | "cost" | "idempotent"> {
   /** Absolute, on the wall clock in ms since 1970: a context outlives the moment in which its deadline was set. */
   readonly deadlineAt?: number | undefined;
 }

@@ -26,12 +26,12 @@ export type BreakwaterEvent = At &
     /** A policy in shadow would have refused; the call went on. */
     | { readonly type: "would-refuse"; readonly refusal: Refusal }
     | { readonly type: "retry-wait"; readonly policy: string; readonly attempt: number; readonly ms: number }
-    /** No further attempt, and why. */
+    /** No further attempt, and why. `not-idempotent`: the caller said that the work may be done once only. */
     | {
         readonly type: "retry-stop";
         readonly policy: string;
         readonly attempt: number;
-        readonly because: "attempts" | "budget" | "deadline" | "nested";
+        readonly because: "attempts" | "budget" | "deadline" | "nested" | "not-idempotent";
       }
     | {
         readonly type: "breaker-open";

@@ -128,6 +128,8 @@ export function createEngine(
           tenant: options.tenant ?? parent?.tenant ?? context?.tenant,
           priority: options.priority ?? parent?.priority ?? context?.priority ?? "interactive",
           cost: options.cost ?? parent?.trip.cost,
+          // Of a client that is an upstream itself it is the same work; what work calls on its way is other work.
+          idempotent: options.idempotent ?? more.parent?.trip.idempotent ?? true,
           startedAt: now,
           task: more.task,
         },

@@ -36,6 +36,11 @@ export function imagine<Req, Res>(
   if (tenant === undefined && whose === undefined && !shared)
     throw new ConfigError(`${name}: ${where}() must know whose answer it is: { tenant: "…" }.`);
   const meta: Meta = { callId: where, attempts: 0 };
-  const trip = { host, meta, tenant, priority: "interactive", cost: undefined, task: undefined } as const;
-  return new Call(request, { ...trip, startedAt: host.runtime.now() }, undefined, {});
+  const said = { tenant, priority: "interactive", cost: undefined, idempotent: true } as const;
+  return new Call(
+    request,
+    { host, meta, ...said, startedAt: host.runtime.now(), task: undefined },
+    undefined,
+    {},
+  );
 }

@@ -3,6 +3,7 @@ import { discard } from "../../attempt.ts";
 import type { Call } from "../../call.ts";
 import { type Duration, milliseconds, show } from "../../duration.ts";
 import { ConfigError } from "../../errors.ts";
+import type { EventOf } from "../../events.ts";
 import { type Any, chain, isPromise, type Updatable } from "../../handler.ts";
 import { configure, readOptions } from "../../options.ts";
 import type { Failed, Outcome } from "../../outcome.ts";
@@ -35,8 +36,9 @@ export interface RetryOptions<Req = Any, Res = Any> {
  * Makes further attempts when one failed and may succeed next time.
  *
  * It stops early when the wait does not fit into the deadline, when the client's retry budget is empty, and inside
- * another retry (else they would multiply). A Retry-After is never undercut. Exhausted, it returns the last outcome
- * as it was. An answer that has begun to stream is never retried: its reader has seen it.
+ * another retry (else they would multiply). It makes no further attempt at a call whose options say `idempotent: false`.
+ * A Retry-After is never undercut. Exhausted, it returns the last outcome as it was. An answer that has begun to stream
+ * is never retried: its reader has seen it.
  *
  * @example
  * ```ts
@@ -75,6 +77,18 @@ export function retry<Req = Any, Res = Any>(
           return outcome;
         }
         return again(call, next, outcome, config);
+      });
+    },
+    once(call, next, self) {
+      const config = settings.now;
+      return chain(next(call.fork()), (outcome) => {
+        const { budget, runtime } = call.host;
+        const wanted = config.when(outcome, call);
+        if (wanted || outcome.status === "answered") budget.onAttempt(wanted, runtime.now());
+        if (!wanted) return outcome;
+        const because = config.attempts === 1 ? "attempts" : "not-idempotent";
+        tellStop(call, config.name, 1, call.nested(self) ? "nested" : because);
+        return outcome;
       });
     },
   });
@@ -142,7 +156,7 @@ function tellStop(
   call: Call<Any>,
   policy: string,
   attempt: number,
-  because: "attempts" | "budget" | "deadline" | "nested",
+  because: EventOf<"retry-stop">["because"],
 ): void {
   const { events } = call.host;
   if (events.listening) events.emit({ type: "retry-stop", policy, attempt, because, callId: call.id });

@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
 
 import { createTestClock, scriptedUpstream } from "../../../../testing/src/index.ts";
-import { type BreakwaterEvent, createClient, retry, timeout, upstream, UpstreamError } from "../../index.ts";
+import {
+  type BreakwaterEvent,
+  createClient,
+  createPipeline,
+  retry,
+  timeout,
+  upstream,
+  UpstreamError,
+} from "../../index.ts";
 
 const busy = (): Error => Object.assign(new Error("busy"), { status: 503 });
 
@@ -199,5 +207,51 @@ describe("retry", () => {
     ["3", 'retry: options must be an object, got "3".'],
   ])("says what is wrong with %j", (options, message) => {
     expect(() => retry(options as never)).toThrow(message);
+  });
+});
+
+describe("retry, of work that may be done once only", () => {
+  it("makes no further attempt, and says so only where it would have made one", async () => {
+    const { up, seen, clock } = failing(busy(), new TypeError("mistake"), busy());
+    const ask = createClient({ upstream: up, runtime: clock }, retry({ attempts: 3 }));
+    const told: BreakwaterEvent[] = [];
+    ask.on((event) => event.type === "retry-stop" && told.push(event));
+    await expect(ask("x", { idempotent: false })).rejects.toThrow("busy");
+    expect(told).toMatchObject([{ policy: "retry", attempt: 1, because: "not-idempotent" }]);
+    await expect(ask("x", { idempotent: false })).rejects.toThrow("mistake");
+    expect([seen.calls, told.length]).toEqual([2, 1]);
+    expect(await clock.until(ask("x"))).toBe(4); // of this call alone
+  });
+
+  it("leaves the retries of a client inside it to that client, also where both are one policy", async () => {
+    const { up, seen, clock } = failing(busy(), busy());
+    const again = retry({ attempts: 3, baseDelay: 0 });
+    const inner = createClient({ upstream: up, runtime: clock }, again);
+    const handler = createPipeline({ runtime: clock }, retry(), again);
+    const asked = handler.execute(({ signal }) => inner("x", { signal }), { idempotent: false });
+    expect(await clock.until(asked)).toBe(3);
+    expect(seen.calls).toBe(3);
+  });
+
+  it("holds for a client that is the upstream of another: it is the same work", async () => {
+    const { up, seen, clock } = failing(busy());
+    const inner = createClient({ upstream: up, runtime: clock }, retry({ baseDelay: 0 }));
+    const outer = createClient({ upstream: inner, runtime: clock });
+    await expect(outer("x", { idempotent: false })).rejects.toThrow("busy");
+    expect(seen.calls).toBe(1);
+  });
+
+  it("is quiet inside a retry of work that may be done again, and in one that would have stopped anyway", async () => {
+    const { up, clock } = failing(busy(), busy(), busy());
+    const told: unknown[] = [];
+    const ask = createClient({ upstream: up, runtime: clock }, retry({ attempts: 3 }));
+    const single = createClient({ upstream: up, runtime: clock }, retry({ attempts: 1 }));
+    for (const client of [ask, single])
+      client.on((event) => event.type === "retry-stop" && told.push(event.because));
+    const pipeline = createPipeline({ runtime: clock }, retry({ attempts: 2, baseDelay: 0 }));
+    const asked = pipeline.outcome(({ signal }) => ask("x", { signal, idempotent: false }));
+    expect(await clock.until(Promise.resolve(asked))).toMatchObject({ status: "failed" });
+    await expect(single("x", { idempotent: false })).rejects.toThrow("busy");
+    expect(told).toEqual(["nested", "nested", "attempts"]);
   });
 });
