@@ -22,6 +22,7 @@ export {
   type Upstream,
   type UpstreamTraits,
 } from "./handler.ts";
+export { lazyStream } from "./lazy-stream.ts";
 export type { Managed, PolicySnapshot, Settings, Snapshot } from "./host.ts";
 export type { Mark, Watcher } from "./marks.ts";
 export { type OptionReader, readOptions } from "./options.ts";

@@ -4,6 +4,7 @@ import {
   ConfigError,
   createClient,
   type Full,
+  lazyStream,
   type Managed,
   type Policy,
   type Settings,
@@ -22,7 +23,6 @@ import { type FetchRequest, withoutCredentials } from "./fetch-request.ts";
 import { createFetch } from "./fetch.ts";
 import { createFim, type Fim } from "./fim-client.ts";
 import { createHandler, type HandlerOptions } from "./http/handler.ts";
-import { lazyStream } from "./lazy-stream.ts";
 import { wireAround } from "./raw.ts";
 import { type MidStream, midStreamOf, recommended, statusPolicies } from "./recommended.ts";
 import { statusUpstream } from "./status-upstream.ts";

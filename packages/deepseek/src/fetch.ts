@@ -87,7 +87,7 @@ function respond(
     return new Response(rawOf(value), { headers: { ...headers, "content-type": "application/json" } });
   }
   const body = sseBody(
-    { chunks: asStream(value, request), end },
+    { chunks: asStream(value, request)[Symbol.asyncIterator](), end },
     {
       runtime,
       // An abort breaks the body off, as it does with any fetch; a failure is told in band.

@@ -1,8 +1,7 @@
-import { type CallOptions, type Client, type Full, unwrap } from "@breakwater/core";
+import { type CallOptions, type Client, type Full, lazyStream, unwrap } from "@breakwater/core";
 
 import { asStream } from "./as-stream.ts";
 import type { FimChunk, FimCompletion, FimRequest } from "./fim.ts";
-import { lazyStream } from "./lazy-stream.ts";
 import type { ChatAnswer, ChatRequest } from "./types.ts";
 
 /** Fills in what is missing between two texts. */
@@ -33,7 +32,7 @@ export function createFim(client: Client<ChatRequest, ChatAnswer>): Fim {
           const stream_options = request.stream_options ?? { include_usage: true };
           const streamed = asChat({ ...request, stream: true, stream_options });
           const answer = unwrap(await client.outcome(streamed, { ...options, signal }));
-          return asStream(answer, streamed) as unknown as AsyncIterator<FimChunk>;
+          return asStream(answer, streamed) as AsyncIterable<unknown> as AsyncIterable<FimChunk>;
         }, options.signal),
     },
   );

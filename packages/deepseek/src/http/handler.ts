@@ -144,7 +144,7 @@ function callOptions(request: Request, principal: Principal | undefined, signal:
 function feedOf(outcome: Outcome<ChatAnswer>, request: ChatRequest): Feed {
   switch (outcome.status) {
     case "answered":
-      return { chunks: asStream(outcome.value, request), end: outcome.end };
+      return { chunks: asStream(outcome.value, request)[Symbol.asyncIterator](), end: outcome.end };
     case "cancelled":
       return { event: errorEvent(outcome.reason, "guest") };
     default:
