@@ -1,0 +1,83 @@
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+
+import { expect, test } from "vitest";
+
+import { lineOf, type Shown, showProgress, watch } from "./progress.ts";
+import { createWorld, start } from "./virtual.test-help.ts";
+
+const shown: Shown = {
+  done: 412,
+  total: 1_000,
+  inFlight: 16,
+  retries: 3,
+  tokens: 42_000,
+  usd: "0.0031",
+  waiting: undefined,
+};
+
+test("a line says what there is to know, and what it waits for only if it does", () => {
+  expect(lineOf(shown)).toBe("412/1000 · 16 in flight · 3 retries · 42000 tokens · $0.0031");
+  expect(lineOf({ ...shown, waiting: "the rate limit" })).toMatch(/ · waiting: the rate limit$/);
+});
+
+test("what is shown is what the host, the client and the ledger know", async () => {
+  const world = await createWorld({
+    faults: [{ match: { window: { fromMs: 4_000, toMs: 5_000 }, probability: 0.5 }, action: "503" }],
+  });
+  const { client, costs, over, standing } = start(world, { howMany: 300 });
+  const look = watch({ client, costs }, standing, 300, world.clock);
+  expect(look()).toMatchObject({ done: 0, total: 300, tokens: 0, usd: "0.0000" });
+  const waits = new Set<string>();
+  await world.until(() => {
+    const { inFlight, waiting } = look();
+    expect(inFlight).toBe(world.simulator.state().open);
+    if (waiting !== undefined) waits.add(waiting.replace(/\d+/, "some"));
+    return standing.written > 150;
+  });
+  await world.until(over);
+  expect(waits).toContain("the rate limit");
+  const attempts = world.simulator.attempts();
+  const tokens = attempts.reduce((sum, each) => sum + each.promptTokens + each.tokensGenerated, 0);
+  const usd = attempts.reduce((sum, each) => sum + each.billedUsd, 0);
+  expect(look()).toEqual({
+    done: 300,
+    total: 300,
+    inFlight: 0,
+    retries: attempts.length - 300,
+    tokens: attempts
+      .filter(({ status }) => status !== 503)
+      .reduce((sum, each) => sum + each.promptTokens + each.tokensGenerated, 0),
+    usd: usd.toFixed(4),
+    waiting: undefined,
+  });
+  expect(tokens).toBeGreaterThan(0);
+});
+
+test("while nobody answers it says so, and counts down to the next try", async () => {
+  const world = await createWorld({ faults: [{ action: "503" }] });
+  const stopping = new AbortController();
+  const { client, costs, over, standing } = start(world, { signal: stopping.signal });
+  const look = watch({ client, costs }, standing, 1_000, world.clock);
+  await world.until(() => standing.waiting !== undefined);
+  expect(look().waiting).toMatch(/^DeepSeek does not answer, next try in [45] s$/);
+  await world.until(() => /in 1 s/.test(look().waiting ?? ""));
+  stopping.abort();
+  await world.until(over);
+});
+
+test("elsewhere than on a terminal it is lines, the last one at the end", async () => {
+  const stream = new PassThrough();
+  showProgress(() => shown, stream)();
+  stream.end();
+  expect(await text(stream)).toBe(`${lineOf(shown)}\n`);
+});
+
+test("on a terminal it is a bar, as full as the list is done", async () => {
+  const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 120 });
+  showProgress(() => shown, stream)();
+  stream.end();
+  const bar = await text(stream);
+  expect(bar).toContain(lineOf(shown));
+  expect(bar).toMatch(/█{10}░{14} /);
+});

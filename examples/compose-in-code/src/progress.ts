@@ -1,0 +1,113 @@
+import { type BreakwaterEvent, type PolicySnapshot, type Runtime, systemRuntime } from "@breakwater/core";
+import { Presets, SingleBar } from "cli-progress";
+
+import type { Standing } from "./batch.ts";
+import type { Classifier } from "./classify.ts";
+
+/** What is shown at a moment. */
+export interface Shown {
+  readonly done: number;
+  readonly total: number;
+  /** Requests on their way. */
+  readonly inFlight: number;
+  readonly retries: number;
+  readonly tokens: number;
+  readonly usd: string;
+  /** What holds it up, if anything does. */
+  readonly waiting: string | undefined;
+}
+
+/** Looks at a batch and at the client under it. */
+export function watch(
+  { client, costs }: Pick<Classifier, "client" | "costs">,
+  standing: Readonly<Standing>,
+  total: number,
+  runtime: Pick<Runtime, "now"> = systemRuntime(),
+): () => Shown {
+  let retries = 0;
+  const backingOff = new Set<string>();
+  client.on((event: BreakwaterEvent) => {
+    if (event.callId === undefined) return;
+    if (event.type === "retry-wait") {
+      retries++;
+      backingOff.add(event.callId);
+    } else if (event.type === "attempt-start" || event.type === "call-end") backingOff.delete(event.callId);
+  });
+
+  return () => {
+    const { policies } = client.snapshot();
+    // Who waits for the rate limit has a permit already, and is not on the way yet.
+    const limited = sumOf(policies, "rate-limit", "queued");
+    const { hit, miss, completion, nanoUsd } = costs.total();
+    return {
+      done: standing.written + standing.found,
+      total,
+      inFlight: sumOf(policies, "bulkhead", "active") - limited,
+      retries,
+      tokens: hit + miss + completion,
+      usd: (Number(nanoUsd) / 1e9).toFixed(4),
+      waiting: pauseOf(standing, runtime.now()) ?? reason(limited, backingOff.size),
+    };
+  };
+}
+
+function pauseOf({ waiting }: Readonly<Standing>, now: number): string | undefined {
+  if (waiting === undefined) return undefined;
+  return `${waiting.why}, next try in ${Math.max(0, Math.ceil((waiting.until - now) / 1_000))} s`;
+}
+
+function reason(limited: number, backingOff: number): string | undefined {
+  if (limited > 0) return "the rate limit";
+  return backingOff > 0 ? `${backingOff} retries` : undefined;
+}
+
+/** What a policy counts by key, of all keys together. */
+function sumOf(policies: readonly PolicySnapshot[], kind: string, what: string): number {
+  const state = policies.find((policy) => policy.kind === kind)?.state as
+    | Readonly<Record<string, Readonly<Record<string, number>> | undefined>>
+    | undefined;
+  return Object.values(state?.[what] ?? {}).reduce((sum, each) => sum + each, 0);
+}
+
+export function lineOf({ done, total, inFlight, retries, tokens, usd, waiting }: Shown): string {
+  const most = `${done}/${total} · ${inFlight} in flight · ${retries} retries · ${tokens} tokens · $${usd}`;
+  return waiting === undefined ? most : `${most} · waiting: ${waiting}`;
+}
+
+/** Where it is shown: `process.stderr`. */
+export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
+/** On a terminal a bar, elsewhere a line every few seconds. @returns a function that shows it a last time, and ends it */
+export function showProgress(look: () => Shown, stream: Output): () => void {
+  return stream.isTTY === true ? showBar(look, stream) : showLines(look, stream);
+}
+
+const PLAIN_MS = 5_000;
+
+function showLines(look: () => Shown, stream: Output): () => void {
+  const show = (): void => void stream.write(`${lineOf(look())}\n`);
+  const timer = setInterval(show, PLAIN_MS);
+  return () => {
+    clearInterval(timer);
+    show();
+  };
+}
+
+function showBar(look: () => Shown, stream: Output): () => void {
+  const bar = new SingleBar(
+    { stream, format: "{bar} {line}", barsize: 24, hideCursor: true, gracefulExit: false },
+    Presets.shades_classic,
+  );
+  const { done, total } = look();
+  bar.start(total, done, { line: "" });
+  const show = (): void => {
+    const shown = look();
+    bar.update(shown.done, { line: lineOf(shown) });
+  };
+  const timer = setInterval(show, 100);
+  return () => {
+    clearInterval(timer);
+    show();
+    bar.stop();
+  };
+}
