@@ -56,6 +56,14 @@ describe("JSON", () => {
     expect(await (await fetch(url)).text()).toBe('"HELLO"');
   });
 
+  test("says its length in bytes to HEAD as well", async () => {
+    const { url } = await serveClient(createClient(upstream(() => "☸")));
+    const head = await fetch(url, { method: "HEAD" });
+    expect(head.headers.get("content-length")).toBe("5");
+    expect(await head.text()).toBe("");
+    expect(await (await fetch(url)).json()).toBe("☸");
+  });
+
   test("nothing is null", async () => {
     const { url } = await serveClient(createClient(upstream(() => undefined)));
     expect(await (await fetch(url)).text()).toBe("null");

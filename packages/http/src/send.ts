@@ -30,8 +30,10 @@ export interface Reply {
 export function plainReply(res: ServerResponse): Reply {
   return {
     json(body) {
-      const json = JSON.stringify(body);
+      const json = Buffer.from(JSON.stringify(body));
       res.setHeader("content-type", "application/json; charset=utf-8");
+      // Node would say it as well, but not to HEAD, whose connection many clients could then not use again.
+      res.setHeader("content-length", json.length);
       res.end(json);
     },
     problem: (found) => sendProblem(res, found),
