@@ -2,4 +2,4 @@ import { defineProject, mergeConfig } from "vitest/config";
 
 import shared from "../vitest.shared.ts";
 
-export default mergeConfig(shared, defineProject({ test: { name: "frameworks" } }));
+export default mergeConfig(shared, defineProject({ test: { name: "frameworks", provide: { nest: 12 } } }));

@@ -1,0 +1,107 @@
+import type { ServerResponse } from "node:http";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { getDefaultHighWaterMark } from "node:stream";
+
+import { bulkhead, upstream } from "@breakwater/core";
+import { expect, onTestFinished, test } from "vitest";
+
+import type { Framework } from "./framework.ts";
+import { active, type Rig, startRig } from "./rig.ts";
+import { expectTold } from "./told.ts";
+import { eventsOf, turn, until, visit } from "./visit.ts";
+
+const READERS = 200;
+const ITEMS = 64;
+const ITEM_BYTES = 8 * 1024;
+/** Items of a stream that may be on their way to its socket. */
+const LOOK_AHEAD = 4;
+/** From how many bytes on Node asks to be waited for: 16 KiB, in newer versions 64. */
+const HIGH_WATER = getDefaultHighWaterMark(false);
+
+/** Clients that read slower than their answers are made. */
+export function slowReaders(framework: Framework): void {
+  test(`${READERS} slow readers get everything, and none of it is piled up for them`, async () => {
+    const made = Array.from({ length: READERS }, () => 0);
+    const room = bulkhead({ name: "room", concurrency: READERS });
+    const rig = await startRig(framework, {
+      policies: [room],
+      upstream: upstream(async function* (text: string) {
+        const reader = Number(text);
+        for (let n = 0; n < ITEMS; n++) {
+          made[reader] = n + 1;
+          yield itemOf(reader, n);
+        }
+      }),
+    });
+    const responses = responsesOf(rig);
+    const socketPath = await localSocket(rig);
+    const readers = made.map((_, reader) => visit(`${rig.url}/events/${reader}`, { socketPath }));
+    await Promise.all(readers.map((reader) => reader.response));
+
+    /** Bytes that a reader's stream has made, and that its socket has not taken yet. */
+    const piledUp = (): number =>
+      Math.max(
+        ...[...responses].map(([reader, { socket }]) => {
+          const taken = socket === null ? Infinity : socket.bytesWritten - socket.writableLength;
+          return (made[reader] as number) * ITEM_BYTES - taken;
+        }),
+      );
+
+    await until(() => [...responses.values()].every((response) => response.writableNeedDrain));
+    expect(made.filter((count) => count === ITEMS)).toEqual([]);
+    expect(active(room)).toBe(READERS);
+    const bound = HIGH_WATER + LOOK_AHEAD * ITEM_BYTES;
+    await expectTold(framework, await fetch(`${rig.url}/json/one-more`), {
+      status: 503,
+      code: "BULKHEAD_FULL",
+      retryAfter: 1,
+    });
+
+    const texts = new Map(readers.map((reader) => [reader, ""]));
+    for (const reading = new Set(readers); reading.size > 0; await turn()) {
+      expect(piledUp()).toBeLessThanOrEqual(bound);
+      for (const reader of reading) {
+        const piece = await reader.read();
+        texts.set(reader, texts.get(reader) + piece);
+        if (piece === "") reading.delete(reader);
+      }
+    }
+    for (const [reader, text] of [...texts.values()].entries()) {
+      const items = eventsOf(text).map(({ data }) => data);
+      expect(items.pop()).toBe("[DONE]");
+      expect(items.map((item) => String(item).slice(0, 20))).toEqual(
+        Array.from({ length: ITEMS }, (_, n) => itemOf(reader, n).slice(0, 20)),
+      );
+    }
+  });
+}
+
+const itemOf = (reader: number, n: number): string => `${reader}: ${n} `.padEnd(ITEM_BYTES, ".");
+
+/** The responses of a server, by their reader. */
+function responsesOf({ server }: Rig): ReadonlyMap<number, ServerResponse> {
+  const responses = new Map<number, ServerResponse>();
+  server.on("request", ({ url }, response) => {
+    const [, reader] = /^\/events\/(\d+)$/.exec(url ?? "") ?? [];
+    if (reader !== undefined) responses.set(Number(reader), response);
+  });
+  return responses;
+}
+
+/**
+ * The same server behind a socket of the file system. TCP takes four megabytes off a server before it lets it wait, and
+ * for this many readers that is most of a computer's memory.
+ */
+async function localSocket({ server }: Rig): Promise<string> {
+  const path = join(tmpdir(), `breakwater-${process.pid}-${(sockets += 1)}.sock`);
+  const door = createServer((socket) => server.emit("connection", socket));
+  await new Promise<void>((resolve) => {
+    door.listen(path, resolve);
+  });
+  onTestFinished(() => void door.close());
+  return path;
+}
+
+let sockets = 0;
