@@ -79,6 +79,8 @@ describe("docs", () => {
   test.each(run)("$where runs", { timeout: 30_000 }, async ({ module }) => {
     vi.spyOn(console, "log").mockImplementation(() => {});
     vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    // Nest aborts the process when an application does not start, and all fences after it with it. It has said why on stderr.
+    vi.spyOn(process, "abort").mockImplementation(() => undefined as never);
     vi.stubEnv("DEEPSEEK_BASE_URL", deepseek.url);
     vi.stubEnv("DEEPSEEK_API_KEY", "sk-sim-1");
     vi.stubEnv("REDIS_URL", redis.url);
