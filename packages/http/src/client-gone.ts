@@ -45,12 +45,14 @@ export function isLeave(error: unknown, res: ServerResponse): boolean {
     const { name, code, constructor, cause } = at as Partial<Record<"name" | "code" | "cause", unknown>> & {
       constructor?: { name: string };
     };
-    if (name === "AbortError" || code === "ECONNRESET" || constructor?.name === "APIUserAbortError")
-      return true;
+    if (name === "AbortError" || LEFT.has(code) || constructor?.name === "APIUserAbortError") return true;
     at = cause;
   }
   return false;
 }
+
+/** As a socket and a pipe say it. */
+const LEFT: ReadonlySet<unknown> = new Set(["ECONNRESET", "EPIPE", "ERR_STREAM_PREMATURE_CLOSE"]);
 
 /** What a wait came to when the client left during it. */
 export const GONE: unique symbol = Symbol("breakwater: the client is gone");

@@ -120,6 +120,13 @@ describe.each(versions)("errors on %s", (_, Koa) => {
     await expect(fetch(url).then((response) => response.text())).rejects.toThrow(/terminated|fetch failed/);
   });
 
+  test("cuts it for an error of the application's too, which is told as ever", async () => {
+    const mine = new Error("mine");
+    const { url, told } = await failing(mine, ({ res }) => void res.write("half an ans"));
+    await expect(fetch(url).then((response) => response.text())).rejects.toThrow(/terminated|fetch failed/);
+    expect(told[0]).toBe(mine);
+  });
+
   test("a body that breaks off is cut, and one that fails at once is Koa's to answer", async () => {
     const mine = new Error("mine");
     for (const begun of [true, false]) {
@@ -171,5 +178,36 @@ describe.each(versions)("errors on %s", (_, Koa) => {
     browser.leave();
     await until(() => settled === 1);
     expect(told).toEqual([]);
+  });
+
+  test("keeps quiet when a browser leaves in the middle of what is written, or of a body", async () => {
+    for (const own of [true, false]) {
+      const body = new Readable({ read: () => {} });
+      let closed = false;
+      const app = new Koa().use(errors()).use((ctx) => {
+        ctx.res.once("close", () => (closed = true));
+        ctx.body = body;
+        if (!own) return;
+        // A pipe of the application's own goes on writing.
+        ctx.respond = false;
+        ctx.res.statusCode = 200;
+        body.on("data", (chunk) => ctx.res.write(chunk));
+      });
+      const { url, told } = await serve(app);
+      const browser = browse(url);
+      body.push("one");
+      await browser.read();
+      browser.leave();
+      while (!closed) {
+        body.push("two".repeat(10_000));
+        await new Promise((resolve) => {
+          setImmediate(resolve);
+        });
+      }
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+      expect(told).toEqual([]);
+    }
   });
 });

@@ -1,5 +1,3 @@
-import { Stream } from "node:stream";
-
 import { isLeave, problemOfParser, toProblem } from "@breakwater/http";
 import type { Middleware } from "koa";
 
@@ -12,16 +10,20 @@ import { setProblem } from "./reply.ts";
  * application (500).
  *
  * Nothing is written twice: a stream of events that has begun ends with an `error` event, any other answer that has
- * begun is cut, and when the browser has left there is nobody to write to.
+ * begun is cut, and when the browser has left there is nobody to write to, and nothing to tell listeners.
  */
 export function errors(): Middleware {
   return async (ctx, next) => {
+    const { onerror } = ctx;
+    // Where Koa hears of a body that breaks, and of a socket that does.
+    // oxlint-disable-next-line unicorn/prefer-add-event-listener -- a method of Koa's context, which has no listeners
+    ctx.onerror = (error) => {
+      if (!isLeave(error, ctx.res)) onerror.call(ctx, error);
+      // Koa would leave it open for ever.
+      if (ctx.headerSent && ctx.writable) ctx.res.destroy();
+    };
     try {
       await next();
-      const { body } = ctx;
-      // Koa 2 leaves an answer open whose body breaks off, and its browser waits for ever.
-      if (body instanceof Stream)
-        body.once("error", () => ctx.headerSent && ctx.writable && ctx.res.destroy());
     } catch (error) {
       const found = toProblem(error) ?? problemOfParser(error);
       if (found !== undefined) setProblem(ctx, found, error);

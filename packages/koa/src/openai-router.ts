@@ -17,9 +17,7 @@ export function openaiRouter<Options extends RouteOptions>(
   return (ctx, next) => {
     const { originalUrl, routerPath, req, res } = ctx;
     // koa-mount takes its prefix off the url, a router leaves its own there.
-    const below = originalUrl.endsWith(ctx.url)
-      ? originalUrl.slice(0, originalUrl.length - ctx.url.length)
-      : "";
+    const below = originalUrl.endsWith(ctx.url) ? originalUrl.slice(0, -ctx.url.length) : "";
     const left = routerPath === undefined ? ctx.url : ctx.url.replace(/^[^?]*(?=\/v1(?![^/?]))/, "");
     const url = locate(left, below);
     if (url === undefined) return next();

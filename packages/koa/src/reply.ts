@@ -4,21 +4,18 @@ import type { Context } from "koa";
 /**
  * What goes out in one piece is left to Koa, so that middleware around it sees status and body and may still set
  * headers. A stream is written to the response itself: as a `body` it would be sent when all middleware is through, by
- * a pipe that knows neither keep-alives nor what to say of an error in its middle, and which Koa 2 never ends after one.
+ * a pipe that knows neither keep-alives nor what to say of an error in its middle.
  */
 export function replyOf(ctx: Context): Reply {
   return {
     json(body) {
       // A string would be sent as text, a buffer as what is in it.
-      const plain = body !== null && PLAIN.has(Object.getPrototypeOf(body));
-      ctx.body = plain ? body : JSON.stringify(body);
+      ctx.body = PLAIN.has(Object.getPrototypeOf(body ?? "")) ? body : JSON.stringify(body);
       ctx.type = "json";
     },
     problem: (found, error) => setProblem(ctx, found, error),
-    stream() {
-      // What Koa does as soon as there is a body.
-      if (ctx.status === 404) ctx.status = 200;
-    },
+    // As Koa does once there is a body.
+    stream: () => void (ctx.status = ctx.status === 404 ? 200 : ctx.status),
   };
 }
 
