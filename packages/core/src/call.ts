@@ -1,6 +1,7 @@
 import { type Birth, type ForkOptions, PLAIN, type Priority, type Trip } from "./call-options.ts";
 import { endingOf } from "./ending.ts";
 import type { Any, Host, Policy } from "./handler.ts";
+import { bothUsages } from "./internal/usage.ts";
 import type { Mark, Watcher } from "./marks.ts";
 import type { Ending, Failed, Meta, Outcome, Usage } from "./outcome.ts";
 import type { CancelTimer, Runtime } from "./runtime.ts";
@@ -64,7 +65,10 @@ export class Call<Req> {
   /** When it left for the upstream; undefined if it never did. Monotonic ms, as are all times here. */
   dispatchedAt: number | undefined = undefined;
   firstTokenAt: number | undefined = undefined;
-  /** Set by the upstream as soon as it is known, also in the middle of a stream. Of a call with attempts inside: the latest one's. */
+  /**
+   * Set by the upstream as soon as it is known, also in the middle of a stream. Of a call with attempts inside: the
+   * latest one's. Of one whose work made calls: theirs together.
+   */
   usage: Usage | undefined = undefined;
   #parent: Call<Any> | undefined;
   // What bounds this attempt itself, and for a call that nothing around it bounds, what it began with.
@@ -509,7 +513,7 @@ export class Call<Req> {
     if (this.#controller !== undefined) unlinkSignal(this.#controller.signal);
     if (this.parent !== undefined && !this.detached) {
       this.parent.#orphan(this);
-      if (this.usage !== undefined && !this.carried) this.parent.#learn(this.usage);
+      if (this.usage !== undefined && !this.carried) this.parent.#learn(this.usage, this.guest);
     }
     let deferred = this.#deferred;
     this.#deferred = undefined;
@@ -522,9 +526,13 @@ export class Call<Req> {
     else this.#releaseLater(holds);
   }
 
-  /** Of its attempts, the latest one's: what was told outweighs what is estimated, as of a lane that was given up. */
-  #learn(usage: Usage): void {
-    if (usage.estimated !== true || this.usage === undefined || this.usage.estimated === true)
+  /**
+   * Of its attempts, the latest one's: what was told outweighs what is estimated, as of a lane that was given up. Of
+   * guests, what they have used together.
+   */
+  #learn(usage: Usage, ofGuest: boolean): void {
+    if (ofGuest && this.usage !== undefined) this.usage = bothUsages(this.usage, usage);
+    else if (usage.estimated !== true || this.usage === undefined || this.usage.estimated === true)
       this.usage = usage;
   }
 

@@ -184,6 +184,30 @@ describe("a client inside another call", () => {
     await expectNothingLeft(clock, side.client, pipeline);
   });
 
+  it("adds its tokens to those of others in the same work, which are not instead of it as another attempt's are", async () => {
+    const clock = createTestClock();
+    const { client, script } = asking(clock);
+    const { endings, policy } = watching();
+    const pipeline = pipelineOf(clock, policy, retry({ attempts: 2, baseDelay: 0 }));
+    let attempts = 0;
+    const asked = pipeline.execute(async ({ signal }) => {
+      const both = await Promise.all([client("plan", { signal }), client("act", { signal })]);
+      if (++attempts === 1) throw new Error("busy");
+      return both;
+    });
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      const [plan, act] = [await script.next(), await script.next()];
+      plan.call.usage = { promptTokens: 5 * attempt, completionTokens: 1, totalTokens: 5 * attempt + 1 };
+      plan.answer("first");
+      act.call.usage = { promptTokens: 7 * attempt, estimated: true };
+      act.answer("second");
+      await clock.settle();
+    }
+    expect(await asked).toEqual(["first", "second"]);
+    const usage = { promptTokens: 24, completionTokens: 1, totalTokens: 25, estimated: true };
+    expect(endings.map((ending) => ending.usage)).toEqual([usage]);
+  });
+
   it("goes on beside a stream of it, and beyond its end", async () => {
     const clock = createTestClock();
     const [side, words] = [asking(clock), streaming(clock)];

@@ -1,6 +1,7 @@
 import { type Duration, show } from "../../duration.ts";
 import { ConfigError } from "../../errors.ts";
 import { isPromise } from "../../handler.ts";
+import { totalOf } from "../../internal/usage.ts";
 import { readOptions } from "../../options.ts";
 import type { Usage } from "../../outcome.ts";
 import type { RateRule, RateRules } from "./store.ts";
@@ -67,8 +68,4 @@ export function tokensOf(given: number | Usage, where: string): number {
     );
   }
   return Math.ceil(tokens);
-}
-
-function totalOf({ totalTokens, promptTokens = 0, completionTokens = 0 }: Usage): number {
-  return totalTokens ?? promptTokens + completionTokens;
 }
