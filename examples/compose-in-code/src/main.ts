@@ -29,7 +29,6 @@ async function main(): Promise<number> {
   const stop = (signal: "SIGINT" | "SIGTERM", code: number): void => {
     process.on(signal, () => {
       if (stopping.signal.aborted) process.exit(code);
-      console.error("\nNo further texts: waiting for those that are being asked. Once more ends it at once.");
       exitCode = code;
       stopping.abort();
     });

@@ -17,7 +17,7 @@ const shown: Shown = {
 };
 
 test("a line says what there is to know, and what it waits for only if it does", () => {
-  expect(lineOf(shown)).toBe("412/1000 · 16 in flight · 3 retries · 42000 tokens · $0.0031");
+  expect(lineOf(shown)).toBe("412/1000 · 16 in flight · 3 retries · 42.0k tokens · $0.0031");
   expect(lineOf({ ...shown, waiting: "the rate limit" })).toMatch(/ · waiting: the rate limit$/);
 });
 
@@ -68,16 +68,34 @@ test("while nobody answers it says so, and counts down to the next try", async (
 
 test("elsewhere than on a terminal it is lines, the last one at the end", async () => {
   const stream = new PassThrough();
-  showProgress(() => shown, stream)();
+  const progress = showProgress(() => shown, stream);
+  progress.say("Soon over.");
+  progress.end();
   stream.end();
-  expect(await text(stream)).toBe(`${lineOf(shown)}\n`);
+  expect(await text(stream)).toBe(`Soon over.\n${lineOf(shown)}\n`);
 });
 
 test("on a terminal it is a bar, as full as the list is done", async () => {
+  const before = process.listenerCount("exit");
   const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 120 });
-  showProgress(() => shown, stream)();
+  const progress = showProgress(() => shown, stream);
+  progress.say("Soon over.");
+  progress.end();
   stream.end();
   const bar = await text(stream);
   expect(bar).toContain(lineOf(shown));
   expect(bar).toMatch(/█{10}░{14} /);
+  expect(bar).toContain("\nSoon over.\n");
+  // The cursor is hidden while a bar is shown, and there again afterwards.
+  expect(bar.match(/\[\?25[hl]/g)).toEqual(["[?25l", "[?25h", "[?25l", "[?25h"]);
+  expect(process.listenerCount("exit")).toBe(before);
+});
+
+test("on a narrow terminal there is still room for what it waits for", async () => {
+  const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 80 });
+  showProgress(() => ({ ...shown, waiting: "the rate limit" }), stream).end();
+  stream.end();
+  const line = "██░░░░ 412/1000 · 16 in flight · 3 retries · $0.0031 · waiting: the rate limit";
+  expect(await text(stream)).toContain(line);
+  expect(line.length).toBeLessThanOrEqual(80);
 });

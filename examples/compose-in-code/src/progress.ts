@@ -58,7 +58,8 @@ function pauseOf({ waiting }: Readonly<Standing>, now: number): string | undefin
 
 function reason(limited: number, backingOff: number): string | undefined {
   if (limited > 0) return "the rate limit";
-  return backingOff > 0 ? `${backingOff} retries` : undefined;
+  if (backingOff > 0) return backingOff === 1 ? "a retry" : `${backingOff} retries`;
+  return undefined;
 }
 
 /** What a policy counts by key, of all keys together. */
@@ -69,45 +70,88 @@ function sumOf(policies: readonly PolicySnapshot[], kind: string, what: string):
   return Object.values(state?.[what] ?? {}).reduce((sum, each) => sum + each, 0);
 }
 
-export function lineOf({ done, total, inFlight, retries, tokens, usd, waiting }: Shown): string {
-  const most = `${done}/${total} · ${inFlight} in flight · ${retries} retries · ${tokens} tokens · $${usd}`;
-  return waiting === undefined ? most : `${most} · waiting: ${waiting}`;
+/** @param short without what is least missed on a narrow terminal */
+export function lineOf(
+  { done, total, inFlight, retries, tokens, usd, waiting }: Shown,
+  { short = false }: { readonly short?: boolean } = {},
+): string {
+  const parts = [
+    `${done}/${total}`,
+    `${inFlight} in flight`,
+    `${retries} retries`,
+    ...(short ? [] : [`${(tokens / 1_000).toFixed(1)}k tokens`]),
+    `$${usd}`,
+    ...(waiting === undefined ? [] : [`waiting: ${waiting}`]),
+  ];
+  return parts.join(" · ");
 }
 
 /** Where it is shown: `process.stderr`. */
-export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean };
+export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
-/** On a terminal a bar, elsewhere a line every few seconds. @returns a function that shows it a last time, and ends it */
-export function showProgress(look: () => Shown, stream: Output): () => void {
+export interface Progress {
+  /** Says something without getting into its way. */
+  say(sentence: string): void;
+  /** Shows it a last time. */
+  end(): void;
+}
+
+/** On a terminal a bar, elsewhere a line every few seconds. */
+export function showProgress(look: () => Shown, stream: Output): Progress {
   return stream.isTTY === true ? showBar(look, stream) : showLines(look, stream);
 }
 
 const PLAIN_MS = 5_000;
 
-function showLines(look: () => Shown, stream: Output): () => void {
-  const show = (): void => void stream.write(`${lineOf(look())}\n`);
+function showLines(look: () => Shown, stream: Output): Progress {
+  const write = (line: string): void => void stream.write(`${line}\n`);
+  const show = (): void => write(lineOf(look()));
   const timer = setInterval(show, PLAIN_MS);
-  return () => {
-    clearInterval(timer);
-    show();
+  return {
+    say: write,
+    end() {
+      clearInterval(timer);
+      show();
+    },
   };
 }
 
-function showBar(look: () => Shown, stream: Output): () => void {
+const FRAME_MS = 100;
+/** What the longest usual line takes; the bar has what is left. */
+const LINE_COLUMNS = 96;
+const SHORTEST_BAR = 6;
+
+function showBar(look: () => Shown, stream: Output): Progress {
+  const columns = stream.columns ?? 80;
+  const short = columns < LINE_COLUMNS + SHORTEST_BAR;
+  const barsize = Math.max(SHORTEST_BAR, Math.min(24, columns - LINE_COLUMNS));
   const bar = new SingleBar(
-    { stream, format: "{bar} {line}", barsize: 24, hideCursor: true, gracefulExit: false },
+    { stream, format: "{bar} {line}", barsize, hideCursor: true, gracefulExit: false },
     Presets.shades_classic,
   );
-  const { done, total } = look();
-  bar.start(total, done, { line: "" });
+  const begin = (): void => bar.start(look().total, look().done, { line: lineOf(look(), { short }) });
   const show = (): void => {
     const shown = look();
-    bar.update(shown.done, { line: lineOf(shown) });
+    bar.update(shown.done, { line: lineOf(shown, { short }) });
   };
-  const timer = setInterval(show, 100);
-  return () => {
-    clearInterval(timer);
+  const stop = (): void => {
     show();
     bar.stop();
+  };
+  begin();
+  const timer = setInterval(show, FRAME_MS);
+  // Whatever ends the process, the terminal gets its cursor back.
+  process.once("exit", stop);
+  return {
+    say(sentence) {
+      stop();
+      stream.write(`${sentence}\n`);
+      begin();
+    },
+    end() {
+      clearInterval(timer);
+      process.off("exit", stop);
+      stop();
+    },
   };
 }

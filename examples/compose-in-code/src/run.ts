@@ -48,13 +48,16 @@ export async function run({
     underWay: limits.concurrency * 2,
     signal,
   });
-  const endProgress = showProgress(watch({ client, costs }, batch.standing, total), process.stderr);
-  signal.addEventListener("abort", () => void client.drain({ withinMs: PATIENCE_MS }));
+  const progress = showProgress(watch({ client, costs }, batch.standing, total), process.stderr);
+  signal.addEventListener("abort", () => {
+    progress.say("No further texts: waiting for those that are being asked. Once more ends it at once.");
+    void client.drain({ withinMs: PATIENCE_MS });
+  });
   let early: string | undefined;
   try {
     early = await batch.over;
   } finally {
-    endProgress();
+    progress.end();
     await client.close();
     await results.close();
   }
@@ -65,8 +68,9 @@ export async function run({
   const left = total - found - written;
   const sum = costs.total();
   console.log(
-    `${written} texts classified in this run, ${found} before; it cost $${sum.usd}, $${sum.wasteUsd} of it for nothing. Results: ${out}`,
+    `${written} texts classified in this run, ${found} before; it cost $${sum.usd}, $${sum.wasteUsd} of it for nothing.`,
   );
+  console.log(`They are in ${out}.`);
   if (early !== undefined) console.log(`${early}.`);
   if (left > 0)
     console.log(`${left} of ${total} texts are left. To go on, start it again with the same --out.`);
