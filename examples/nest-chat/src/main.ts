@@ -1,0 +1,35 @@
+import { parseArgs } from "node:util";
+
+import type { SimulatorOptions } from "@breakwater/simulator";
+
+import { createApp } from "./app.ts";
+import { says } from "./says.ts";
+
+const { values } = parseArgs({ options: { scenario: { type: "string" } } });
+
+/** Without a key, a local DeepSeek that has a bad day; on its page you can make it worse. */
+async function simulate(): Promise<void> {
+  const { startSimulator } = await import("@breakwater/simulator");
+  const trouble: SimulatorOptions =
+    values.scenario === undefined
+      ? { faults: [{ match: { probability: 0.4 }, action: "503" }] }
+      : { scenario: values.scenario };
+  const simulator = await startSimulator({
+    ...trouble,
+    capacity: { decodeSpeed: 0.15 }, // thirty words a second, as on many an evening
+    text: { content: says, reasoningMedian: 40 },
+  });
+  process.env["DEEPSEEK_API_KEY"] = simulator.key;
+  process.env["DEEPSEEK_BASE_URL"] = simulator.url;
+  console.log(
+    `DEEPSEEK_API_KEY is not set: a simulated DeepSeek answers, ${
+      values.scenario === undefined ? "too busy for four calls out of ten" : `which plays ${values.scenario}`
+    }.\nMake it worse at ${simulator.url}/__sim`,
+  );
+}
+
+if ((process.env["DEEPSEEK_API_KEY"] ?? "") === "") await simulate();
+const app = await createApp();
+app.enableShutdownHooks();
+await app.listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1");
+console.log(`chat at ${await app.getUrl()}`);
