@@ -1,7 +1,9 @@
 import type { ServerResponse } from "node:http";
 
-import type { ProblemResponse } from "@breakwater/http";
-import { HttpException } from "@nestjs/common";
+import { type ProblemResponse, sendProblem } from "@breakwater/http";
+import { type ArgumentsHost, HttpException } from "@nestjs/common";
+
+import { rawOf } from "./route.ts";
 
 /**
  * An error of ours, or one that an SDK has wrapped, as Nest's own: `{ statusCode, message, error, code }`, with the
@@ -25,4 +27,11 @@ export function toException(
 ): BreakwaterException {
   if (!res.headersSent) for (const [name, value] of Object.entries(found.headers)) res.setHeader(name, value);
   return new BreakwaterException(found, cause);
+}
+
+/** Ends an answer that a handler has begun to write: events with an `error` event, anything else by cutting it. */
+export function breakOff(host: Pick<ArgumentsHost, "switchToHttp">, found: ProblemResponse): void {
+  // Fastify would answer once more, in vain, and that would end the process.
+  host.switchToHttp().getResponse<{ hijack?(): void }>().hijack?.();
+  sendProblem(rawOf(host).res, found);
 }

@@ -1,8 +1,9 @@
-import { isLeave, sendProblem, toProblem } from "@breakwater/http";
+import { isLeave, toProblem } from "@breakwater/http";
 import { type ArgumentsHost, Catch, HttpException } from "@nestjs/common";
 import { BaseExceptionFilter } from "@nestjs/core";
+import { throwError } from "rxjs";
 
-import { toException } from "./exception.ts";
+import { breakOff, toException } from "./exception.ts";
 import { rawOf } from "./route.ts";
 
 /**
@@ -24,13 +25,15 @@ import { rawOf } from "./route.ts";
  */
 @Catch()
 export class BreakwaterFilter extends BaseExceptionFilter {
-  override catch(error: unknown, host: ArgumentsHost): void {
+  override catch(error: unknown, host: ArgumentsHost): unknown {
+    // To a microservice an answer is an Observable, and what is thrown here would end the process.
+    if (host.getType() === "rpc") return throwError(() => error);
     if (host.getType() !== "http") throw error;
     const { res } = rawOf(host);
-    if (isLeave(error, res)) return;
+    if (isLeave(error, res)) return undefined;
     const found = error instanceof HttpException ? undefined : toProblem(error);
-    if (found !== undefined && res.headersSent) sendProblem(res, found);
+    if (found !== undefined && res.headersSent) return breakOff(host, found);
     // oxlint-disable-next-line promise/valid-params, promise/no-promise-in-callback -- no promise's
-    else super.catch(found === undefined ? error : toException(res, found, error), host);
+    return super.catch(found === undefined ? error : toException(res, found, error), host);
   }
 }

@@ -1,4 +1,5 @@
 import type { Policy } from "@breakwater/core";
+import { createGate } from "@breakwater/http";
 import { type CanActivate, type ExecutionContext, Inject, Injectable, SetMetadata } from "@nestjs/common";
 import { Reflector } from "@nestjs/core";
 
@@ -12,6 +13,8 @@ const SKIP = Symbol.for("breakwater.skip-inbound");
 /**
  * Guards for the requests to a controller or to one route, in place of the module's `inbound`. They count all its
  * requests together, and apart from other routes'.
+ *
+ * @throws ConfigError for policies that do not admit, such as `retry` and `timeout`.
  *
  * @example
  * ```ts
@@ -28,6 +31,7 @@ const SKIP = Symbol.for("breakwater.skip-inbound");
  * ```
  */
 export function Inbound(...guards: readonly Policy[]): ClassDecorator & MethodDecorator {
+  createGate(...guards); // a mistake is told where it stands; each application makes its own
   return SetMetadata(INBOUND, guards);
 }
 

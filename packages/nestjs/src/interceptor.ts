@@ -1,42 +1,25 @@
-import { once } from "node:events";
-import type { ServerResponse } from "node:http";
-
-import { ConfigError, type ExecuteOptions, type Pipeline } from "@breakwater/core";
+import { ConfigError, currentContext } from "@breakwater/core";
 import { type ContextOptions, extendContext, isLeave, openContext, toProblem } from "@breakwater/http";
 import {
   type CallHandler,
   type ExecutionContext,
+  HttpException,
   Inject,
   Injectable,
   type NestInterceptor,
   type OnModuleInit,
-  StreamableFile,
   type Type,
 } from "@nestjs/common";
-import {
-  catchError,
-  concat,
-  concatMap,
-  defer,
-  EMPTY,
-  fromEvent,
-  lastValueFrom,
-  map,
-  Observable,
-  of,
-  takeUntil,
-  throwError,
-} from "rxjs";
+import { catchError, EMPTY, Observable, of, tap, throwError } from "rxjs";
 
-import { BreakwaterException, toException } from "./exception.ts";
+import { around, type AroundOptions } from "./around.ts";
+import { isSse, toEvents } from "./events.ts";
+import { BreakwaterException, breakOff, toException } from "./exception.ts";
 import { BreakwaterRegistry } from "./registry.ts";
-import { isSafe, type Raw, rawOf, routeContext } from "./route.ts";
-import { isAsyncIterable, lazily, single, toIterable, toObservable } from "./streams.ts";
+import { rawOf, routeContext, serves } from "./route.ts";
+import { LeftError } from "./streams.ts";
 
-export interface AroundOptions {
-  /** Whether the handler may be run again after it failed. @default only for GET, HEAD and OPTIONS */
-  readonly idempotent?: boolean;
-}
+export type { AroundOptions };
 
 /**
  * Serves every handler in a call context, so that clients that are called in it, however deep, end when the browser
@@ -102,11 +85,14 @@ export class BreakwaterInterceptor implements NestInterceptor {
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const handled = new Observable<unknown>((subscriber) =>
-      // The handler is bound to the context in which it is asked for.
-      extendContext(routeContext(context), () => this.handle(context, next).subscribe(subscriber)),
-    );
-    if (context.getType() !== "http") return handled;
+    const route = routeContext(context);
+    if (context.getType() !== "http") {
+      return new Observable((subscriber) =>
+        // The handler is bound to the context in which it is asked for.
+        extendContext(route, () => this.handle(context, next).subscribe(subscriber)),
+      );
+    }
+    const sse = isSse(context);
     const { request, req, res } = rawOf(context);
     const { tenant, priority, callId, deadline } = this.#registry.options.context ?? {};
     const options: ContextOptions = {
@@ -115,94 +101,49 @@ export class BreakwaterInterceptor implements NestInterceptor {
       ...(callId && { callId: () => callId(request) }),
       ...(deadline !== undefined && { deadline }),
     };
-    return new Observable<unknown>((subscriber) =>
-      openContext(req, res, options, () => handled.subscribe(subscriber)),
-    ).pipe(catchError((error: unknown) => told(error, res, isSse(context))));
+    return new Observable<unknown>((subscriber) => {
+      // Inside another one of these its context stays: an attempt of a pipeline may be in it.
+      if (serves(currentContext(), req)) return this.handle(context, next).subscribe(subscriber);
+      return openContext(req, res, options, ({ signal }) => {
+        const leaving = new AbortController();
+        const follow = (): void => leaving.abort(signal.reason);
+        if (signal.aborted) follow();
+        else signal.addEventListener("abort", follow, { once: true });
+        let over = false;
+        const end = (): void => void (over = true);
+        const handled = extendContext({ ...route, signal: leaving.signal }, () =>
+          this.handle(context, next)
+            .pipe(tap({ next: sse ? () => {} : end, complete: end, error: end }))
+            .subscribe(subscriber),
+        );
+        return () => {
+          handled.unsubscribe();
+          // Nobody waits for the answer any more, as behind RxJS's own timeout().
+          if (!over) leaving.abort(new LeftError());
+        };
+      });
+    }).pipe(catchError((error: unknown) => told(error, context)));
   }
 
   protected handle(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    return isSse(context) ? flattened(next.handle()) : next.handle();
+    if (!isSse(context)) return next.handle();
+    return toEvents(next.handle(), context.getType() === "http" ? rawOf(context).res : undefined);
   }
 }
 
 /** What is said of an error; as it is, if it is not ours. */
-function told(error: unknown, res: ServerResponse, sse: boolean): Observable<unknown> {
+function told(error: unknown, context: ExecutionContext): Observable<unknown> {
+  const { res } = rawOf(context);
+  const sse = isSse(context);
   // Nobody is there to be told, and Nest would log it as a failure.
   if (isLeave(error, res)) return sse ? EMPTY : of(undefined);
-  const found = error instanceof BreakwaterException ? undefined : toProblem(error);
-  if (found === undefined) return throwError(() => error);
-  const exception = toException(res, found, error);
-  return sse && res.headersSent
-    ? of({ type: "error", data: exception.getResponse() })
-    : throwError(() => exception);
-}
-
-function around(
-  pipeline: Pipeline,
-  context: ExecutionContext,
-  next: CallHandler,
-  { idempotent = isSafe(context) }: AroundOptions,
-): Observable<unknown> {
-  const http = context.getType() === "http" ? rawOf(context) : undefined;
-  const options: ExecuteOptions & { readonly idempotent: boolean } = { input: http?.request, idempotent };
-  const handler = <T>(signal: AbortSignal, use: (handled: Observable<unknown>) => T): T =>
-    extendContext({ signal }, () => use(next.handle()));
-  if (isSse(context)) {
-    return defer(() =>
-      toObservable(
-        lazily((leaving) =>
-          pipeline.execute(({ signal }) => handler(signal, (events) => toIterable(flattened(events))), {
-            ...options,
-            signal: leaving,
-          }),
-        ),
-      ),
-    );
+  // Who makes an exception of our error has said what is to be answered.
+  const found = error instanceof HttpException ? undefined : toProblem(error);
+  const exception = found === undefined ? error : toException(res, found, error);
+  if (res.headersSent && exception instanceof BreakwaterException) {
+    if (sse) return of({ type: "error", data: exception.getResponse() });
+    // Nest would end what the handler has begun to send, as if it were whole.
+    if (found !== undefined) breakOff(context, found);
   }
-  return single(async (leaving) => {
-    let isFile = false;
-    const answer = await pipeline.execute(
-      async ({ signal }) => {
-        const value = await handler(signal, (handled) =>
-          lastValueFrom(handled.pipe(takeUntil(fromEvent(signal, "abort"))), { defaultValue: undefined }),
-        );
-        isFile = value instanceof StreamableFile && http !== undefined;
-        return isFile ? untilClosed(value, (http as Raw).res) : value;
-      },
-      { ...options, signal: leaving },
-    );
-    if (!isFile) return answer;
-    const file = (answer as AsyncIterable<unknown>)[Symbol.asyncIterator]();
-    const { value } = await file.next();
-    file.next().catch(() => undefined); // comes with the last byte
-    return value;
-  });
-}
-
-/** A file is answered with before it is sent. */
-async function* untilClosed(file: unknown, res: ServerResponse): AsyncGenerator<unknown> {
-  yield file;
-  if (!res.closed) await once(res, "close");
-}
-
-function isSse(context: ExecutionContext): boolean {
-  return Reflect.getMetadata("__sse__", context.getHandler()) === true;
-}
-
-/** Events as they are, and of an async iterable each item as one, with `[DONE]` after the last. */
-function flattened(events: Observable<unknown>): Observable<unknown> {
-  return events.pipe(
-    concatMap((event) =>
-      isAsyncIterable(event) ? concat(toObservable(event), of({ data: "[DONE]" })) : of(event),
-    ),
-    map((event) => {
-      const message =
-        typeof event === "object" && event !== null && "data" in event ? event : { data: event };
-      const { data } = message;
-      // Nest takes strings and objects, and hangs for ever on a number.
-      return typeof data === "string" || (typeof data === "object" && data !== null)
-        ? message
-        : { ...message, data: JSON.stringify(data) };
-    }),
-  );
+  return throwError(() => exception);
 }

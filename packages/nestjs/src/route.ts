@@ -1,13 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { CallContext } from "@breakwater/core";
-import type { ExecutionContext } from "@nestjs/common";
+import type { ArgumentsHost, ExecutionContext } from "@nestjs/common";
 
 /** Which handler serves the request, and whether it may serve it twice. */
 export interface Route {
   readonly type: unknown;
   readonly handler: string;
   readonly safe: boolean;
+  /** Node's own, if it is HTTP. */
+  readonly req: IncomingMessage | undefined;
 }
 
 const ROUTE = Symbol.for("breakwater.nest-route");
@@ -19,6 +21,7 @@ export function routeContext(context: ExecutionContext): CallContext {
     type: context.getClass(),
     handler: context.getHandler().name,
     safe: isSafe(context),
+    req: context.getType() === "http" ? rawOf(context).req : undefined,
   };
   const more: RouteContext = { [ROUTE]: route };
   return more;
@@ -32,6 +35,11 @@ export function routeOf(
 ): Route | undefined {
   const route = context?.[ROUTE];
   return route?.handler === key && route.type === instance.constructor ? route : undefined;
+}
+
+/** Whether it is the context of this very request's handler. */
+export function serves(context: RouteContext | undefined, req: IncomingMessage): boolean {
+  return context?.[ROUTE]?.req === req;
 }
 
 /** What may be done again without asking: HTTP's safe methods and GraphQL's queries. Of a message nothing is known. */
@@ -49,7 +57,7 @@ export interface Raw {
   readonly res: ServerResponse;
 }
 
-export function rawOf(context: Pick<ExecutionContext, "switchToHttp">): Raw {
+export function rawOf(context: Pick<ArgumentsHost, "switchToHttp">): Raw {
   const http = context.switchToHttp();
   return unwrapped(http.getRequest(), http.getResponse());
 }

@@ -1,0 +1,88 @@
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+
+import type { ExecuteOptions, Pipeline } from "@breakwater/core";
+import { extendContext } from "@breakwater/http";
+import { type CallHandler, type ExecutionContext, StreamableFile } from "@nestjs/common";
+import { defer, fromEvent, lastValueFrom, type Observable, takeUntil } from "rxjs";
+
+import { isSse, toEvents } from "./events.ts";
+import { isSafe, rawOf } from "./route.ts";
+import { lazily, single, toIterable, toObservable } from "./streams.ts";
+
+export interface AroundOptions {
+  /** Whether the handler may be run again after it failed. @default only for GET, HEAD and OPTIONS */
+  readonly idempotent?: boolean;
+}
+
+/** Pipes and handler inside a pipeline: one call for each subscription, over when the answer is. */
+export function around(
+  pipeline: Pipeline,
+  context: ExecutionContext,
+  next: CallHandler,
+  { idempotent = isSafe(context) }: AroundOptions,
+): Observable<unknown> {
+  const http = context.getType() === "http" ? rawOf(context) : undefined;
+  const options: ExecuteOptions = { input: http?.request, idempotent };
+  const handle = <T>(signal: AbortSignal, use: (handled: Observable<unknown>) => T): T =>
+    extendContext({ signal }, () => use(next.handle()));
+  if (isSse(context)) {
+    const events = (leaving: AbortSignal): Promise<AsyncIterable<unknown>> =>
+      pipeline.execute(({ signal }) => handle(signal, (said) => toIterable(toEvents(said, http?.res))), {
+        ...options,
+        signal: leaving,
+      });
+    return defer(() => toObservable(lazily(events)));
+  }
+  return single(async (leaving) => {
+    let begun: Begun | undefined;
+    const answer = await pipeline.execute(
+      async ({ signal }) => {
+        const answering = handle(signal, (said) =>
+          lastValueFrom(said.pipe(takeUntil(fromEvent(signal, "abort"))), { defaultValue: undefined }),
+        );
+        begun = http && (await begunBy(answering, context, http.res));
+        return begun === undefined ? answering : sending(begun, http?.res as ServerResponse);
+      },
+      { ...options, signal: leaving },
+    );
+    if (begun === undefined) return answer;
+    const response = (answer as AsyncIterable<Begun>)[Symbol.asyncIterator]();
+    await response.next();
+    response.next().catch(() => undefined); // comes with the last byte
+    if ("error" in begun) throw begun.error;
+    return begun.value;
+  });
+}
+
+type Begun = { readonly value: unknown } | { readonly error: unknown };
+
+/** What goes out after the handler has returned, or was going out when it failed; undefined for all other answers. */
+async function begunBy(
+  answering: Promise<unknown>,
+  context: ExecutionContext,
+  res: ServerResponse,
+): Promise<Begun | undefined> {
+  try {
+    const value = await answering;
+    return value instanceof StreamableFile || answersItself(context) ? { value } : undefined;
+  } catch (error) {
+    return res.headersSent ? { error } : undefined;
+  }
+}
+
+/** An answer that goes out is a stream, over when its response is; and nobody asks for one again that has begun. */
+async function* sending(begun: Begun, res: ServerResponse): AsyncGenerator<Begun> {
+  yield begun;
+  if ("error" in begun) throw begun.error;
+  if (!res.closed) await once(res, "close");
+}
+
+/** Whether the handler takes the response into its own hands, with `@Res()` or `@Next()`: it may be sent at any time. */
+function answersItself(context: ExecutionContext): boolean {
+  const said = (key: string): unknown =>
+    Reflect.getMetadata(key, context.getClass(), context.getHandler().name);
+  const parameters = Object.keys(said("__routeArguments__") ?? {});
+  // They are called by Nest's number of what they are filled with, and their own.
+  return said("__responsePassthrough__") !== true && parameters.some((key) => /^[12]:/.test(key));
+}
