@@ -110,7 +110,7 @@ describe("an account", () => {
     const second = start(world, { howMany: 300, lines: first.lines });
     const before = first.lines.length;
     expect(await world.until(second.over)).toBeUndefined();
-    expect(second.standing.found).toBe(before);
+    expect(second.standing.written).toBe(300 - before);
     expect(isComplete(second.lines, 300)).toBe(true);
   });
 

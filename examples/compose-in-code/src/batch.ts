@@ -25,10 +25,7 @@ export interface Skipped {
 }
 
 export interface Standing {
-  /** Written in this run. */
   written: number;
-  /** Found in the results. */
-  found: number;
   /** How many were skipped; `first` has some of them. */
   skipped: number;
   readonly first: Skipped[];
@@ -59,7 +56,7 @@ const SHORTEST_WAIT_MS = 250;
 export function startBatch(options: BatchOptions): Batch {
   const { classify, patienceMs = 900_000, results, runtime = systemRuntime(), signal, underWay } = options;
   const source = options.texts[Symbol.asyncIterator]();
-  const standing: Standing = { written: 0, found: 0, skipped: 0, first: [], waiting: undefined };
+  const standing: Standing = { written: 0, skipped: 0, first: [], waiting: undefined };
   const sleepers = new Set<() => void>();
   let stopped: string | undefined;
   let openAt = 0;
@@ -94,7 +91,6 @@ export function startBatch(options: BatchOptions): Batch {
       const { done, value } = await source.next();
       if (done === true) return undefined;
       if (!results.has(value)) return value;
-      standing.found++;
     }
     return undefined;
   }

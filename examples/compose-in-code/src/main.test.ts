@@ -197,12 +197,15 @@ test.each([
     ["--out", "letter.txt"],
     /^--out .*letter\.txt: line 1 is not a result of this script; name another file\.\n$/,
   ],
+  [
+    ["--out", "others.jsonl"],
+    /^--out .*others\.jsonl: it holds another text as number 1; name another file\.\n/,
+  ],
 ])("%j is one sentence and exit code 2", async (args, sentence) => {
   writeFileSync(join(folder, "empty.txt"), "\n\n");
   writeFileSync(join(folder, "letter.txt"), "Dear Ada,\n");
-  const simulator = await deepseek();
-  const run = start(simulator, ...args);
+  writeFileSync(join(folder, "others.jsonl"), '{"n":1,"label":"refund","text":"something else"}\n');
+  const run = start(undefined, ...args);
   expect(await run.gone).toBe(2);
-  expect(run.said()).toMatch(sentence);
-  expect(simulator.state().totals.attempts).toBe(0);
+  expect(run.said()).toMatch(sentence); // and nothing of a simulated DeepSeek, which is not started
 });

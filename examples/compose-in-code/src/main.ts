@@ -35,7 +35,7 @@ async function main(): Promise<number> {
   };
   stop("SIGINT", 130);
   stop("SIGTERM", 143);
-  return (await run({ ...settings, ...(await upstream()), signal: stopping.signal })) ? 0 : exitCode;
+  return (await run({ ...settings, upstream, signal: stopping.signal })) ? 0 : exitCode;
 }
 
 main().then(

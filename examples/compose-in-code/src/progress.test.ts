@@ -26,7 +26,7 @@ test("what is shown is what the host, the client and the ledger know", async () 
     faults: [{ match: { window: { fromMs: 4_000, toMs: 5_000 }, probability: 0.5 }, action: "503" }],
   });
   const { client, costs, over, standing } = start(world, { howMany: 300 });
-  const look = watch({ client, costs }, standing, 300, world.clock);
+  const look = watch({ client, costs }, standing, { found: 0, total: 300 }, world.clock);
   expect(look()).toMatchObject({ done: 0, total: 300, tokens: 0, usd: "0.0000" });
   const waits = new Set<string>();
   await world.until(() => {
@@ -58,7 +58,7 @@ test("while nobody answers it says so, and counts down to the next try", async (
   const world = await createWorld({ faults: [{ action: "503" }] });
   const stopping = new AbortController();
   const { client, costs, over, standing } = start(world, { signal: stopping.signal });
-  const look = watch({ client, costs }, standing, 1_000, world.clock);
+  const look = watch({ client, costs }, standing, { found: 0, total: 1_000 }, world.clock);
   await world.until(() => standing.waiting !== undefined);
   expect(look().waiting).toMatch(/^DeepSeek does not answer, next try in [45] s$/);
   await world.until(() => /in 1 s/.test(look().waiting ?? ""));

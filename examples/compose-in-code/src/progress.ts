@@ -21,7 +21,7 @@ export interface Shown {
 export function watch(
   { client, costs }: Pick<Classifier, "client" | "costs">,
   standing: Readonly<Standing>,
-  total: number,
+  { found, total }: { readonly found: number; readonly total: number },
   runtime: Pick<Runtime, "now"> = systemRuntime(),
 ): () => Shown {
   let retries = 0;
@@ -40,7 +40,7 @@ export function watch(
     const limited = sumOf(policies, "rate-limit", "queued");
     const { hit, miss, completion, nanoUsd } = costs.total();
     return {
-      done: standing.written + standing.found,
+      done: found + standing.written,
       total,
       inFlight: sumOf(policies, "bulkhead", "active") - limited,
       retries,

@@ -10,9 +10,11 @@ export interface Result extends Text {
 
 /** A file of results, one JSON object a line, to which is only ever added. */
 export interface Results {
-  /** How many it held when it was opened. */
-  readonly before: number;
-  /** Whether this text is in it. */
+  /**
+   * Whether this text is in it.
+   *
+   * @throws UsageError if another text is there in its place
+   */
   has(text: Text): boolean;
   /** Resolves when the line is on the disk. */
   write(result: Result): Promise<void>;
@@ -68,7 +70,6 @@ export async function openResults(path: string): Promise<Results> {
   }
 
   return {
-    before: done.size,
     has({ n, text }) {
       const known = done.get(n);
       if (known === undefined || known === text) return known !== undefined;

@@ -10,10 +10,14 @@ export interface Text {
 export async function* readTexts(path: string): AsyncGenerator<Text> {
   const file = await open(path);
   let n = 0;
-  for await (const line of file.readLines()) {
-    n++;
-    const text = line.trim();
-    if (text !== "") yield { n, text };
+  try {
+    for await (const line of file.readLines()) {
+      n++;
+      const text = line.trim();
+      if (text !== "") yield { n, text };
+    }
+  } finally {
+    await file.close(); // also when nobody reads to the end
   }
 }
 
