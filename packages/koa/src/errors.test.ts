@@ -149,6 +149,36 @@ describe.each(versions)("errors on %s", (_, Koa) => {
     }
   });
 
+  test.each([
+    ["at once", false, "text/plain"],
+    ["in the middle of a text", true, "text/plain"],
+    ["in the middle of events", true, "text/event-stream"],
+  ])("answers ours where the body breaks with it, %s", async (__, begun, type) => {
+    const { url, told } = await serve(
+      new Koa().use(errors()).use((ctx) => {
+        ctx.type = type;
+        ctx.body = Readable.from(
+          (async function* () {
+            if (begun) yield "data: 1\n\n";
+            await until(() => !begun || ctx.headerSent);
+            throw new Error("Connection error.", { cause: refusal });
+          })(),
+        );
+      }),
+    );
+    const response = fetch(url);
+    if (!begun) {
+      expect((await response).status).toBe(429);
+      expect((await response).headers.get("retry-after")).toBe("3");
+      expect(await (await response).json()).toMatchObject({ code: "RATE_LIMITED" });
+    } else if (type === "text/plain") {
+      await expect(response.then((cut) => cut.text())).rejects.toThrow(/terminated|fetch failed/);
+    } else {
+      expect(await (await response).text()).toMatch(/^data: 1\n\nevent: error\ndata: .*RATE_LIMITED.*\n\n$/);
+    }
+    expect(told).toEqual([]);
+  });
+
   test("writes nothing to an answer that is complete", async () => {
     const { url, told } = await failing(refusal, ({ res }) => void res.end("complete"));
     expect(await (await fetch(url)).text()).toBe("complete");

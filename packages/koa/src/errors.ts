@@ -1,4 +1,6 @@
-import { isLeave, problemOfParser, toProblem } from "@breakwater/http";
+import { Stream } from "node:stream";
+
+import { isLeave, problemOfParser, sendProblem, toProblem } from "@breakwater/http";
 import type { Middleware } from "koa";
 
 import { setProblem } from "./reply.ts";
@@ -18,12 +20,17 @@ export function errors(): Middleware {
     // Where Koa hears of a body that breaks, and of a socket that does.
     // oxlint-disable-next-line unicorn/prefer-add-event-listener -- a method of Koa's context, which has no listeners
     ctx.onerror = (error) => {
-      if (!isLeave(error, ctx.res)) onerror.call(ctx, error);
+      const found = toProblem(error);
+      if (found !== undefined) sendProblem(ctx.res, found);
+      else if (!isLeave(error, ctx.res)) onerror.call(ctx, error);
       // Koa would leave it open for ever.
       if (ctx.headerSent && ctx.writable) ctx.res.destroy();
     };
     try {
       await next();
+      // Before the pipe of Koa 3, which cuts the connection at once, hears of it.
+      if (ctx.body instanceof Stream)
+        ctx.body.once("error", (error) => toProblem(error) && ctx.onerror(error));
     } catch (error) {
       const found = toProblem(error) ?? problemOfParser(error);
       if (found !== undefined) setProblem(ctx, found, error);

@@ -82,7 +82,6 @@ export function inbound(...guards: readonly Policy[]): Middleware {
   const gate = createGate(...guards);
   return async (ctx, next) => {
     const refusal = await gate.admit(ctx.req, ctx.res, { input: ctx });
-    if (refusal === undefined) await next();
-    else setProblem(ctx, refusal);
+    return refusal === undefined ? next() : setProblem(ctx, refusal);
   };
 }

@@ -24,12 +24,10 @@ export function setProblem(ctx: Context, found: ProblemResponse, error?: unknown
   // Koa's listeners, the one that prints included, are told of what went wrong in the application. Who is refused at
   // a limit, and whom DeepSeek kept waiting, has his answer, and there may be thousands of them; clients have events.
   if (found.problem.status === 500 && error !== undefined) ctx.app.emit("error", error, ctx);
-  if (ctx.headerSent || ctx.respond === false) sendProblem(ctx.res, found);
-  else {
-    ctx.status = found.problem.status;
-    ctx.body = found.problem;
-    setProblemHead(ctx.res, found);
-  }
+  if (ctx.headerSent || ctx.respond === false) return sendProblem(ctx.res, found);
+  ctx.status = found.problem.status;
+  ctx.body = found.problem;
+  setProblemHead(ctx.res, found);
 }
 
 const PLAIN: ReadonlySet<unknown> = new Set([Object.prototype, Array.prototype, null]);
