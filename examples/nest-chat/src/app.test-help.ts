@@ -6,11 +6,16 @@ import { onTestFinished, vi } from "vitest";
 
 import { createApp } from "./app.ts";
 
+export interface Open {
+  readonly held: Readonly<Record<string, number>>;
+  readonly connections: number;
+}
+
 export interface Started {
   readonly url: string;
   readonly simulator: Simulator;
-  /** What the application's clients and pipelines hold, and DeepSeek's open connections. */
-  readonly open: () => { readonly clients: number; readonly connections: number };
+  /** Which of the application's clients and pipelines hold how many calls, and DeepSeek's open connections. */
+  readonly open: () => Open;
   readonly close: () => Promise<void>;
 }
 
@@ -31,11 +36,15 @@ export async function start(options: SimulatorOptions = {}): Promise<Started> {
     url: `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`,
     simulator,
     open: () => ({
-      clients: registry.snapshot().reduce((sum, { inFlight }) => sum + inFlight, 0),
+      held: Object.fromEntries(
+        registry.snapshot().flatMap(({ name, inFlight }) => (inFlight > 0 ? [[name, inFlight]] : [])),
+      ),
       connections: simulator.state().open,
     }),
     close: () => app.close(),
   };
 }
 
-export const nothing: ReturnType<Started["open"]> = { clients: 0, connections: 0 };
+export const nothing: Open = { held: {}, connections: 0 };
+/** While one answer is made. */
+export const oneAnswer: Open = { held: { deepseek: 1, chat: 1 }, connections: 1 };
