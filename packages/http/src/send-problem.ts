@@ -32,6 +32,8 @@ export function setProblemHead(res: ServerResponse, { problem, headers }: Proble
   res.setHeader("content-type", "application/problem+json");
   res.setHeader("cache-control", "no-store");
   res.statusCode = problem.status;
+  // A framework may have set that of the answer. HTTP/2 has none.
+  if (res.req.httpVersionMajor < 2) res.statusMessage = problem.title;
 }
 
 function isEventStream(res: ServerResponse): boolean {

@@ -169,6 +169,7 @@ describe.each(versions)("errors on %s", (_, Koa) => {
     const response = fetch(url);
     if (!begun) {
       expect((await response).status).toBe(429);
+      expect((await response).statusText).toBe("Too Many Requests");
       expect((await response).headers.get("retry-after")).toBe("3");
       expect(await (await response).json()).toMatchObject({ code: "RATE_LIMITED" });
     } else if (type === "text/plain") {
