@@ -19,7 +19,7 @@ export interface BatchOptions {
 }
 
 /** A text that came to nothing. */
-export interface Skipped {
+interface Skipped {
   readonly n: number;
   readonly why: string;
 }
