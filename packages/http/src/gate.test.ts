@@ -5,6 +5,7 @@ import {
   currentContext,
   guard,
   type Policy,
+  rateLimit,
   retry,
   timeout,
 } from "@breakwater/core";
@@ -95,7 +96,7 @@ describe("a gate", () => {
     const gate = createGate(
       guard("look", {
         name: "look",
-        admit: (call) => void seen.push(call.request, call.tenant) as undefined,
+        admit: (call) => void seen.push(call.request, call.tenant),
       }),
     );
     const { listen } = listener(async (req, res) => {
@@ -105,5 +106,18 @@ describe("a gate", () => {
     const { url } = await serve(listen);
     await fetch(url);
     expect(seen).toEqual(["ctx", "team"]);
+  });
+
+  test("throws what a function of the user's has thrown, for the framework to tell", async () => {
+    const mine = new RangeError("mine");
+    const key = (): never => {
+      throw mine;
+    };
+    const gate = createGate(rateLimit({ key, limits: { requests: { limit: 1, per: "1s" } } }));
+    const { listen, thrown } = listener((req, res) => gate.admit(req, res));
+    const { url } = await serve(listen);
+    expect((await fetch(url)).status).toBe(599);
+    expect(thrown).toEqual([mine]);
+    expect(gate.pipeline.snapshot().inFlight).toBe(0);
   });
 });
