@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { INestApplication, ModuleMetadata } from "@nestjs/common";
 import { ExpressAdapter } from "@nestjs/platform-express";
 import { FastifyAdapter } from "@nestjs/platform-fastify";
-import { Test, type TestingModuleBuilder } from "@nestjs/testing";
+import { Test, type TestingModule, type TestingModuleBuilder } from "@nestjs/testing";
 import { onTestFinished } from "vitest";
 
 export type Platform = "express" | "fastify";
@@ -32,4 +32,15 @@ export async function serve(
     app,
     url: `http://127.0.0.1:${(app.getHttpServer() as { address(): AddressInfo }).address().port}`,
   };
+}
+
+/** A Nest application without a server, closed when the test is. */
+export async function boot(
+  metadata: ModuleMetadata,
+  override: (builder: TestingModuleBuilder) => TestingModuleBuilder = (builder) => builder,
+): Promise<TestingModule> {
+  const module = await override(Test.createTestingModule(metadata)).compile();
+  await module.init();
+  onTestFinished(() => module.close());
+  return module;
 }

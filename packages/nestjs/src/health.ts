@@ -61,17 +61,21 @@ export class BreakwaterHealthIndicator {
   }
 
   isHealthy(key = "breakwater", { openIsDown = false }: HealthOptions = {}): HealthReport {
-    const details: Record<string, HealthDetail> = {};
+    const details: Record<string, unknown> = {};
+    let status: "up" | "down" = "up";
     for (const { name, inFlight, draining, policies } of this.#registry.snapshot()) {
       const circuits = policies
         .filter(({ kind }) => kind === "circuit-breaker")
-        .map(({ state }) => (state as BreakerSnapshot).status);
-      const circuit = WORST.find((status) => circuits.includes(status));
-      details[name] = { inFlight, draining, ...(circuit !== undefined && { circuit }) };
+        .flatMap(({ state }) => Object.values(state as Record<string, BreakerSnapshot>));
+      const circuit = WORST.find((worst) => circuits.some((one) => one.status === worst));
+      const detail: HealthDetail = { inFlight, draining, ...(circuit !== undefined && { circuit }) };
+      // Names are the user's own: two may be the same, and one may be "status".
+      let label = name;
+      for (let n = 2; label === "status" || label in details; n++) label = `${name} (${n})`;
+      details[label] = detail;
+      if (draining || (openIsDown && circuit === "open")) status = "down";
     }
-    const all = Object.values(details);
-    const down = all.some(({ draining, circuit }) => draining || (openIsDown && circuit === "open"));
-    return { [key]: { status: down ? "down" : "up", ...details } };
+    return { [key]: { status, ...details } };
   }
 }
 

@@ -2,17 +2,17 @@ export {
   BreakwaterModule,
   type BreakwaterAsyncOptions,
   type BreakwaterOptionsFactory,
-  getClientToken,
-  getPipelineToken,
   InjectClient,
   InjectPipeline,
 } from "./module.ts";
-export type {
-  BreakwaterOptions,
-  FeatureOptions,
-  NamedClient,
-  PipelineLike,
-  RequestOptions,
+export {
+  type BreakwaterOptions,
+  type FeatureOptions,
+  getClientToken,
+  getPipelineToken,
+  type NamedClient,
+  type PipelineLike,
+  type RequestOptions,
 } from "./options.ts";
 export { BreakwaterRegistry } from "./registry.ts";
 export { type UseDecorator, type UseOptions, UsePipeline, UsePolicies } from "./use.ts";

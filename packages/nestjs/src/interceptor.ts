@@ -87,23 +87,27 @@ export class BreakwaterInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const route = routeContext(context);
     if (context.getType() !== "http") {
-      return new Observable((subscriber) =>
+      return new Observable((subscriber) => {
+        subscriber.add(this.#registry.begin());
         // The handler is bound to the context in which it is asked for.
-        extendContext(route, () => this.handle(context, next).subscribe(subscriber)),
-      );
+        return extendContext(route, () => this.handle(context, next).subscribe(subscriber));
+      });
     }
     const sse = isSse(context);
     const { request, req, res } = rawOf(context);
-    const { tenant, priority, callId, deadline } = this.#registry.options.context ?? {};
+    const { context: said = {}, runtime } = this.#registry.options;
+    const { tenant, priority, callId, deadline } = said;
     const options: ContextOptions = {
       ...(tenant && { tenant: () => tenant(request) }),
       ...(priority && { priority: () => priority(request) }),
       ...(callId && { callId: () => callId(request) }),
       ...(deadline !== undefined && { deadline }),
+      ...(runtime && { runtime }),
     };
     return new Observable<unknown>((subscriber) => {
       // Inside another one of these its context stays: an attempt of a pipeline may be in it.
       if (serves(currentContext(), req)) return this.handle(context, next).subscribe(subscriber);
+      subscriber.add(this.#registry.begin());
       return openContext(req, res, options, ({ signal }) => {
         const leaving = new AbortController();
         const follow = (): void => leaving.abort(signal.reason);

@@ -11,7 +11,13 @@ import { APP_INTERCEPTOR, DiscoveryModule } from "@nestjs/core";
 
 import { BreakwaterHealthIndicator } from "./health.ts";
 import { BreakwaterInterceptor } from "./interceptor.ts";
-import { type BreakwaterOptions, type FeatureOptions, OPTIONS } from "./options.ts";
+import {
+  type BreakwaterOptions,
+  type FeatureOptions,
+  getClientToken,
+  getPipelineToken,
+  OPTIONS,
+} from "./options.ts";
 import { BreakwaterRegistry } from "./registry.ts";
 
 /** What a class makes for `forRootAsync({ useClass })`. */
@@ -85,19 +91,6 @@ export class BreakwaterModule {
     ];
     return { module: BreakwaterModule, providers, exports: tokensOf(providers) };
   }
-}
-
-// Nest names a missing token in its error, so they say what is missing.
-const HOW = "name it in BreakwaterModule.forRoot(), in forFeature(), or beside the factory of forRootAsync()";
-
-/** The token of a client, for `overrideProvider` and `useExisting`. */
-export function getClientToken(name: string): string {
-  return `Breakwater client "${name}": ${HOW}`;
-}
-
-/** The token of a pipeline. */
-export function getPipelineToken(name: string): string {
-  return `Breakwater pipeline "${name}": ${HOW}`;
 }
 
 /** Injects the client of that name. */

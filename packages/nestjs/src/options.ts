@@ -1,4 +1,4 @@
-import type { Duration, Pipeline, Policy, Snapshot } from "@breakwater/core";
+import type { Duration, Pipeline, Policy, Runtime, Snapshot } from "@breakwater/core";
 import type { ContextOptions } from "@breakwater/http";
 
 /** The token of what `forRoot` and `forRootAsync` were given. */
@@ -49,4 +49,27 @@ export interface BreakwaterOptions extends FeatureOptions {
    * @default "30s"
    */
   readonly drain?: Duration | false;
+  /** The clock of the shutdown, of `deadline` and of pipelines that are lists of policies; tests give their own. @default the real one */
+  readonly runtime?: Runtime;
+}
+
+// Nest names a missing token in its error, so they say what is missing.
+const HOW = "name it in BreakwaterModule.forRoot(), in forFeature(), or beside the factory of forRootAsync()";
+const TOKEN = /^Breakwater (client|pipeline) "(.*)": name it/s;
+
+/** The token of a client, for `overrideProvider` and `useExisting`. */
+export function getClientToken(name: string): string {
+  return `Breakwater client "${name}": ${HOW}`;
+}
+
+/** The token of a pipeline. Methods that are decorated with its name run in what overrides it, too. */
+export function getPipelineToken(name: string): string {
+  return `Breakwater pipeline "${name}": ${HOW}`;
+}
+
+/** What a token is one of, and its name. */
+export function namedBy(token: unknown): readonly [kind?: string, name?: string] {
+  return typeof token === "string"
+    ? ((TOKEN.exec(token)?.slice(1) as [string, string] | undefined) ?? [])
+    : [];
 }

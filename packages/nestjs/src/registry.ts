@@ -1,17 +1,23 @@
 import {
   ConfigError,
   createPipeline,
+  type Duration,
+  isPromise,
   milliseconds,
   type Pipeline,
   type Policy,
+  readOptions,
+  type Runtime,
   type Snapshot,
+  systemRuntime,
+  unwrap,
 } from "@breakwater/core";
-import { createGate, type Drainable, type Gate } from "@breakwater/http";
+import { createGate, type Gate } from "@breakwater/http";
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnModuleInit } from "@nestjs/common";
 import { DiscoveryService } from "@nestjs/core";
 
-import { decorationsOf } from "./decorations.ts";
-import { type BreakwaterOptions, type NamedClient, OPTIONS, type PipelineLike } from "./options.ts";
+import { decorationsOf, type Made, REGISTRY } from "./decorations.ts";
+import { type BreakwaterOptions, namedBy, type NamedClient, OPTIONS, type PipelineLike } from "./options.ts";
 
 /** Policies that are to be used in every application anew. */
 export type PolicySource = readonly Policy[] | (() => readonly Policy[]);
@@ -31,20 +37,25 @@ export interface Decoration {
 export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdown {
   readonly options: BreakwaterOptions;
   readonly #discovery: DiscoveryService;
+  readonly #runtime: Runtime;
   readonly #clients = new Map<string, NamedClient>();
   readonly #pipelines = new Map<string, Pipeline>();
   readonly #decorated = new Map<Decoration, Pipeline>();
   readonly #gates = new Map<readonly Policy[], Gate>();
+  /** Around every handler: what is being served when the application shuts down may ask for more until it is done. */
+  readonly #handlers: Pipeline;
   readonly #drainMs: number | undefined;
 
   constructor(
     @Inject(OPTIONS) options: BreakwaterOptions,
     @Inject(DiscoveryService) discovery: DiscoveryService,
   ) {
-    const { clients = {}, pipelines = {}, inbound, drain = "30s" } = options;
+    const { clients, pipelines, inbound, runtime, drainMs } = checked(options);
     this.options = options;
     this.#discovery = discovery;
-    this.#drainMs = drain === false ? undefined : milliseconds(drain, "BreakwaterModule: drain");
+    this.#drainMs = drainMs;
+    this.#runtime = runtime;
+    this.#handlers = createPipeline({ name: "handlers", runtime });
     for (const [name, client] of Object.entries(clients)) this.addClient(name, client);
     for (const [name, pipeline] of Object.entries(pipelines)) this.addPipeline(name, pipeline);
     if (inbound !== undefined) this.gate(inbound);
@@ -60,31 +71,24 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
     return found(this.#pipelines, name, "pipeline");
   }
 
-  /** What every client and pipeline holds at this moment, those of decorated methods and inbound guards included. */
+  /** What every client and pipeline holds at this moment: also decorated methods, inbound guards, and handlers that run. */
   snapshot(): readonly Snapshot[] {
     const clients = [...this.#clients.values()].flatMap((client) => client.snapshot?.() ?? []);
-    return [...clients, ...this.#made().map((pipeline) => pipeline.snapshot())];
+    return [this.#handlers.snapshot(), ...clients, ...this.#made().map((pipeline) => pipeline.snapshot())];
   }
 
   /** @internal */
   addClient(name: string, client: NamedClient): NamedClient {
-    if (typeof (client as Partial<NamedClient> | undefined)?.close !== "function") {
-      throw new ConfigError(
-        `BreakwaterModule: the client "${name}" is ${client === undefined ? "undefined" : "none"}. Give one that createClient() or createDeepSeek() made.`,
-      );
-    }
-    return added(this.#clients, name, client, "client");
+    if (typeof (client as Partial<NamedClient> | null | undefined)?.close === "function")
+      return added(this.#clients, name, client, "client");
+    throw new ConfigError(
+      `BreakwaterModule: the client "${name}" is ${client === undefined ? "undefined" : "none"}. Give one that createClient() or createDeepSeek() made.`,
+    );
   }
 
   /** @internal */
   addPipeline(name: string, given: PipelineLike): Pipeline {
-    const pipeline = Array.isArray(given) ? createPipeline({ name }, ...(given as readonly Policy[])) : given;
-    if (typeof (pipeline as Partial<Pipeline> | undefined)?.execute !== "function") {
-      throw new ConfigError(
-        `BreakwaterModule: the pipeline "${name}" is none. Give createPipeline(…) or a list of policies: [retry(), circuitBreaker()].`,
-      );
-    }
-    return added(this.#pipelines, name, pipeline as Pipeline, "pipeline");
+    return added(this.#pipelines, name, this.#pipelineOf(name, given), "pipeline");
   }
 
   /** @internal The pipeline of a decorated method, of this application alone. */
@@ -92,10 +96,8 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
     const { use } = decoration;
     if (typeof use === "string") return this.pipeline(use);
     let pipeline = this.#decorated.get(decoration);
-    if (pipeline === undefined) {
-      pipeline = createPipeline({ name: use.name }, ...policiesOf(use.policies));
-      this.#decorated.set(decoration, pipeline);
-    }
+    if (pipeline === undefined)
+      this.#decorated.set(decoration, (pipeline = this.#create(use.name, use.policies)));
     return pipeline;
   }
 
@@ -106,39 +108,118 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
     return gate;
   }
 
+  /** @internal A handler begins. @returns what is to be called when it is over. @throws RefusedError once the application shuts down. */
+  begin(): () => void {
+    let over = (): void => {};
+    const running = this.#handlers.outcome(
+      ({ call }) =>
+        new Promise<void>((resolve) => {
+          over = resolve;
+          call.onAbort(() => resolve());
+        }),
+    );
+    if (!isPromise(running)) unwrap(running);
+    return over;
+  }
+
   /** A mistake in a decorator is told when the application starts, not when the method is first called. */
   onModuleInit(): void {
     const wrappers = [...this.#discovery.getProviders(), ...this.#discovery.getControllers()];
-    for (const { metatype } of new Set(wrappers)) {
-      if (typeof metatype !== "function") continue;
-      for (const decoration of decorationsOf(metatype)) {
-        const { where, mistake } = decoration;
-        try {
-          if (mistake !== undefined) throw new ConfigError(mistake);
+    if (wrappers.filter(({ metatype }) => metatype === BreakwaterRegistry).length > 1) {
+      throw new ConfigError(
+        "BreakwaterModule: forRoot() or forRootAsync() has been imported twice. Do so once, in the root module; elsewhere use forFeature().",
+      );
+    }
+    // What a test has put in the place of one is what everybody is to use.
+    for (const { token, instance } of wrappers) {
+      const [kind, name = ""] = namedBy(token);
+      if (kind === "client") this.#clients.set(name, instance as NamedClient);
+      if (kind === "pipeline") this.#pipelines.set(name, this.#pipelineOf(name, instance as PipelineLike));
+    }
+    for (const { metatype, isNotMetatype, instance } of new Set(wrappers)) {
+      const made = isNotMetatype && typeof instance === "object" ? (instance as Made | null) : null;
+      const decorations = decorationsOf(
+        made === null ? (metatype as Partial<Function> | null)?.prototype : Object.getPrototypeOf(made),
+      );
+      for (const decoration of decorations) {
+        placed(decoration.where, () => {
+          if (decoration.mistake !== undefined) throw new ConfigError(decoration.mistake);
           this.decorated(decoration);
-        } catch (error) {
-          throw new ConfigError(`${where}: ${(error as Error).message}`);
-        }
+        });
       }
+      // Nest injects into what it makes; this was made by a factory of the user's.
+      if (made !== null && decorations.length > 0) made[REGISTRY] ??= this;
     }
   }
 
-  /** Nothing new is admitted; streams are finished, and cut when their time is over. Then Nest closes its connections. */
+  /**
+   * No more requests are let in. Those that are being served are finished, with all that they still ask for; then
+   * clients and pipelines are drained, and stores closed last, since the others need them. What is still going on when
+   * the time is over is cut. Then Nest closes its connections.
+   */
   async beforeApplicationShutdown(): Promise<void> {
-    const withinMs = this.#drainMs;
-    if (withinMs === undefined) return;
-    const all: Drainable[] = [...new Set<Drainable>([...this.#clients.values(), ...this.#made()])];
-    await Promise.all(all.map((one) => ("drain" in one ? one.drain({ withinMs }) : one.close())));
+    if (this.#drainMs === undefined) return;
+    const until = this.#runtime.now() + this.#drainMs;
+    await this.#handlers.drain({ withinMs: this.#drainMs });
+    const withinMs = Math.max(0, until - this.#runtime.now());
+    const all = [...new Set<Partial<NamedClient>>([...this.#clients.values(), ...this.#made()])];
+    const drained = await Promise.allSettled(all.map(async (one) => one.drain?.({ withinMs })));
+    const closed = await Promise.allSettled(
+      all.map(async (one) => (one.drain === undefined ? one.close?.() : undefined)),
+    );
+    for (const one of [...drained, ...closed]) if (one.status === "rejected") throw one.reason;
+  }
+
+  #pipelineOf(name: string, given: PipelineLike): Pipeline {
+    if (typeof (given as Partial<Pipeline> | null | undefined)?.execute === "function")
+      return given as Pipeline;
+    return placed(`BreakwaterModule: the pipeline "${name}"`, () =>
+      this.#create(name, given as PolicySource),
+    );
+  }
+
+  #create(name: string, policies: PolicySource): Pipeline {
+    return createPipeline({ name, runtime: this.#runtime }, ...policiesOf(policies));
   }
 
   #made(): Pipeline[] {
     const gates = [...this.#gates.values()].map(({ pipeline }) => pipeline);
-    return [...this.#pipelines.values(), ...this.#decorated.values(), ...gates];
+    return [...new Set([...this.#pipelines.values(), ...this.#decorated.values(), ...gates])];
   }
 }
 
+/** @throws ConfigError for what is none, such as `retry` that was not called. */
 export function policiesOf(source: PolicySource): readonly Policy[] {
-  return typeof source === "function" ? source() : source;
+  const policies: unknown = typeof source === "function" ? source() : source;
+  if (!Array.isArray(policies)) {
+    throw new ConfigError(
+      `createPipeline(…) or a list of policies is expected, such as [retry(), circuitBreaker()], got ${kindOf(policies)}.`,
+    );
+  }
+  for (const policy of policies as readonly unknown[]) {
+    if (isPolicy(policy)) continue;
+    const hint = typeof policy === "function" ? ` that was not called: write ${policy.name}()` : "";
+    throw new ConfigError(`a policy such as retry() is expected, got ${kindOf(policy)}${hint}.`);
+  }
+  return policies as readonly Policy[];
+}
+
+export function isPolicy(value: unknown): value is Policy {
+  return typeof value === "object" && typeof (value as Partial<Policy> | null)?.apply === "function";
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+/** What a mistake is in, before what it is. */
+function placed<T>(where: string, f: () => T): T {
+  try {
+    return f();
+  } catch (error) {
+    throw ConfigError.isInstance(error) ? new ConfigError(`${where}: ${error.message}`) : error;
+  }
 }
 
 function found<T>(map: ReadonlyMap<string, T>, name: string, kind: string): T {
@@ -157,4 +238,28 @@ function added<T>(map: Map<string, T>, name: string, value: T, kind: string): T 
     );
   map.set(name, value);
   return value;
+}
+
+/** The module's options, with their defaults. */
+function checked(given: BreakwaterOptions): Required<
+  Pick<BreakwaterOptions, "clients" | "pipelines" | "runtime">
+> & {
+  readonly inbound: readonly Policy[] | undefined;
+  readonly drainMs: number | undefined;
+} {
+  const options = readOptions("BreakwaterModule", given ?? null);
+  const context = readOptions("BreakwaterModule: context", options.raw("context"));
+  for (const name of ["tenant", "priority", "callId"]) context.callback(name);
+  context.optionalDuration("deadline");
+  context.done();
+  const drain = options.raw<Duration | false>("drain") ?? "30s";
+  const effective = {
+    clients: options.raw<BreakwaterOptions["clients"]>("clients") ?? {},
+    pipelines: options.raw<BreakwaterOptions["pipelines"]>("pipelines") ?? {},
+    inbound: options.raw<readonly Policy[]>("inbound"),
+    runtime: options.raw<Runtime>("runtime") ?? systemRuntime(),
+    drainMs: drain === false ? undefined : milliseconds(drain, "BreakwaterModule: drain"),
+  };
+  options.done();
+  return effective;
 }

@@ -40,7 +40,7 @@ export function CallSignal(): ParameterDecorator {
   };
 }
 
-/** Which parameters of a method are to be filled with the signal. */
+/** Which parameters of a method are to be filled with the signal. Not those of the method that it overrides, which has others. */
 export function signalParameters(target: object, key: string | symbol): readonly number[] {
-  return (Reflect.getMetadata(SIGNALS, target, key) as readonly number[] | undefined) ?? [];
+  return (Reflect.getOwnMetadata(SIGNALS, target, key) as readonly number[] | undefined) ?? [];
 }

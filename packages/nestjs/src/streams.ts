@@ -1,6 +1,7 @@
-import { Observable } from "rxjs";
+import { Observable, takeWhile } from "rxjs";
 
-type Run = <T>(f: () => T) => T;
+/** Runs a function inside of something, such as a call context. */
+export type Run = <T>(f: () => T) => T;
 
 /**
  * What an async iterable says, as an Observable: read from when somebody subscribes, left at once when he unsubscribes,
@@ -21,50 +22,47 @@ export function toObservable<T>(source: AsyncIterable<T>): Observable<T> {
   return new Observable((subscriber) => {
     const iterator = source[Symbol.asyncIterator]();
     let over = false;
-    const read = (): void => {
-      iterator.next().then(
-        ({ done, value }) => {
-          if (subscriber.closed) return;
+    const read = async (): Promise<void> => {
+      try {
+        while (!subscriber.closed) {
+          const { done, value } = await iterator.next();
           over = done === true;
           if (over) subscriber.complete();
-          else {
-            subscriber.next(value as T);
-            if (!subscriber.closed) read();
-          }
-        },
-        (error: unknown) => {
-          over = true;
-          subscriber.error(error);
-        },
-      );
+          else subscriber.next(value as T);
+        }
+      } catch (error) {
+        over = true;
+        subscriber.error(error);
+      }
     };
-    read();
+    void read();
     return () => {
       // Leaving may take as long as it likes, and has nobody left to fail for.
-      if (!over) void iterator.return?.().then(undefined, () => undefined);
+      if (!over) void (async () => iterator.return?.())().catch(() => undefined);
     };
   });
 }
 
 /** Items that a source said and nobody has read yet. RxJS has no back-pressure, so something must be the last straw. */
-const MOST_UNREAD = 65_536;
+const MOST_UNREAD = 1_000_000;
 
 /** What an Observable says, as an async iterable. Subscribes now; leaving the iterable unsubscribes. */
 export function toIterable<T>(source: Observable<T>): AsyncIterable<T> {
-  const items: T[] = [];
+  let unread: T[] = [];
+  let read = 0;
   let end: { readonly error?: unknown } | undefined;
   let wake: (() => void) | undefined;
   const finish = (how: { readonly error?: unknown }): void => {
     end ??= how;
     wake?.();
   };
-  const subscription = source.subscribe({
+  // An Observable that never pauses hears only inside of itself that it is to stop: it is being subscribed to all the while.
+  const subscription = source.pipe(takeWhile(() => end === undefined)).subscribe({
     next(item) {
-      if (end !== undefined) return;
-      items.push(item);
-      if (items.length > MOST_UNREAD) {
+      if (unread.push(item) - read > MOST_UNREAD) {
+        unread = [];
+        read = 0;
         finish({ error: new Error(`an Observable was ${MOST_UNREAD} items ahead of its reader`) });
-        queueMicrotask(() => subscription.unsubscribe()); // it may say all of them while it is being subscribed to
       }
       wake?.();
     },
@@ -74,23 +72,31 @@ export function toIterable<T>(source: Observable<T>): AsyncIterable<T> {
   const iterator: AsyncIterableIterator<T> = {
     [Symbol.asyncIterator]: () => iterator,
     async next() {
-      while (items.length === 0 && end === undefined) {
+      while (read === unread.length && end === undefined) {
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
-      if (items.length > 0) return { done: false, value: items.shift() as T };
-      const { error } = end as { error?: unknown };
-      if (error !== undefined) {
-        end = {};
-        throw error as Error;
+      if (read < unread.length) {
+        const value = unread[read++] as T;
+        // Seldom: to shorten a long list moves what is left of it.
+        if (read === unread.length || (read >= 1_024 && read * 2 >= unread.length)) {
+          unread = unread.slice(read);
+          read = 0;
+        }
+        return { done: false, value };
       }
+      const how = end as { readonly error?: unknown };
+      end = {};
+      if ("error" in how) throw how.error;
       return { done: true, value: undefined };
     },
     return() {
       subscription.unsubscribe();
-      items.length = 0;
-      finish({});
+      unread = [];
+      read = 0;
+      end = {};
+      wake?.();
       return Promise.resolve({ done: true, value: undefined });
     },
   };

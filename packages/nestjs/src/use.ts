@@ -4,21 +4,22 @@ import {
   createPipeline,
   currentContext,
   type Duration,
-  type FunctionContext,
+  lazyStream,
   type Pipeline,
   type Policy,
   type Priority,
+  readOptions,
   type Usage,
 } from "@breakwater/core";
 import { extendContext } from "@breakwater/http";
 import { Inject } from "@nestjs/common";
 import { defer, isObservable, type Observable } from "rxjs";
 
-import { decorate } from "./decorations.ts";
-import { BreakwaterRegistry, type Decoration, policiesOf, type PolicySource } from "./registry.ts";
+import { decorate, type Made, REGISTRY } from "./decorations.ts";
+import { BreakwaterRegistry, type Decoration, isPolicy, policiesOf } from "./registry.ts";
 import { routeOf } from "./route.ts";
 import { signalParameters } from "./signal.ts";
-import { isAsyncIterable, lazily, stepping, toIterable, toObservable } from "./streams.ts";
+import { isAsyncIterable, type Run, stepping, toIterable, toObservable } from "./streams.ts";
 
 // Of a method that is only known where it is decorated.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -110,17 +111,15 @@ export function UsePolicies<A extends Args = Args>(
   ...policies: readonly Policy[] | readonly [() => readonly Policy[]]
 ): UseDecorator<A>;
 export function UsePolicies(...given: readonly unknown[]): UseDecorator {
-  const [first, ...others] = given;
-  const hasOptions = typeof first === "object" && first !== null && !("apply" in first);
-  const options = (hasOptions ? first : {}) as UseOptions & { readonly name?: string };
-  const rest = (hasOptions ? others : given) as readonly Policy[];
-  const policies: PolicySource = typeof rest[0] === "function" ? (rest[0] as () => readonly Policy[]) : rest;
-  return decorator((owner) => ({ name: options.name ?? owner, policies }), "@UsePolicies(…)", options);
+  const [first] = given;
+  const hasOptions = typeof first === "object" && first !== null && !isPolicy(first) && !Array.isArray(first);
+  const { name, ...options } = (hasOptions ? first : {}) as UseOptions & { readonly name?: string };
+  const rest = hasOptions ? given.slice(1) : given;
+  const isSource = rest.length === 1 && typeof rest[0] === "function";
+  // A function is asked by each application; of a list a mistake is told where it stands.
+  const policies = isSource ? (rest[0] as () => readonly Policy[]) : policiesOf(rest as readonly Policy[]);
+  return decorator((owner) => ({ name: name ?? owner, policies }), "@UsePolicies(…)", options);
 }
-
-/** Under this key an instance finds the registry of the application that made it; Nest's error names it where there is none. */
-const REGISTRY = Symbol.for("BreakwaterRegistry of BreakwaterModule.forRoot()");
-type Made = object & { readonly [REGISTRY]?: BreakwaterRegistry };
 
 function decorator(
   use: (owner: string) => Decoration["use"],
@@ -128,66 +127,95 @@ function decorator(
   options: UseOptions,
 ): UseDecorator {
   return (target, key, descriptor) => {
-    const type = target.constructor.name;
-    const where = `${type}.${String(key)}: ${what}`;
     const method = (descriptor as TypedPropertyDescriptor<unknown> | undefined)?.value;
     if (typeof key === "object")
       throw new ConfigError(`${what} needs "experimentalDecorators", as all decorators of Nest do.`);
+    const type = typeof target === "function" ? target.name : target.constructor.name;
+    const owner = key === undefined ? type : `${type}.${String(key)}`;
+    const where = `${owner}: ${what}`;
     if (typeof method !== "function" || typeof target === "function")
       throw new ConfigError(`${where} decorates methods of instances, and this is none.`);
 
+    check(where, options);
     const { kind, mistake } = kindOf(method, target, key, options);
-    const decoration: Decoration = { where, use: use(`${type}.${String(key)}`), ...(mistake && { mistake }) };
+    const decoration: Decoration = { where, use: use(owner), ...(mistake && { mistake }) };
     decorate(target, decoration);
     injectRegistry(target);
-    const decorated = wrap(method as AnyMethod, key, decoration, { ...options, returns: kind });
+    const decorated = wrap(method as AnyMethod, key, signalParameters(target, key), decoration, {
+      ...options,
+      returns: kind,
+    });
     // Decorators below have left their metadata on the method; those above leave theirs on what stands there now.
     for (const name of Reflect.getMetadataKeys(method))
       Reflect.defineMetadata(name, Reflect.getMetadata(name, method), decorated);
-    Object.defineProperty(decorated, "name", { value: method.name, configurable: true });
+    kinds.set(decorated, kind);
+    for (const name of ["name", "length"] as const)
+      Object.defineProperty(decorated, name, { value: method[name], configurable: true });
     (descriptor as TypedPropertyDescriptor<unknown>).value = decorated;
   };
 }
 
+function check(where: string, given: UseOptions): void {
+  const options = readOptions(where, given);
+  for (const name of ["tenant", "cost", "priority"]) options.callback(name);
+  options.optionalDuration("deadline");
+  options.flag("idempotent", true);
+  options.oneOf("returns", ["promise", "observable", "iterable"], "promise");
+  options.done();
+}
+
+type Kind = NonNullable<UseOptions["returns"]>;
 type AnyMethod = (this: object, ...args: Args) => unknown;
 
-function wrap(method: AnyMethod, key: string | symbol, decoration: Decoration, use: UseOptions): AnyMethod {
+function wrap(
+  method: AnyMethod,
+  key: string | symbol,
+  signals: readonly number[],
+  decoration: Decoration,
+  use: UseOptions,
+): AnyMethod {
   const { where } = decoration;
   return function decorated(this: object, ...args) {
-    const pipeline = pipelineOf(this, decoration);
-    const options = { ...callOptions(use, args, routeOf(currentContext(), this, key)), input: args };
-    const signals = signalParameters(this, key);
-    /** One attempt: clients that are called in it, however deep, are part of it. */
-    const within = <T>(
-      { signal }: FunctionContext,
-      run: (attempt: <S>(f: () => S) => S, result: unknown) => T,
-    ): T => {
-      const attempt = <S>(f: () => S): S => extendContext({ signal }, f);
-      const given = [...args];
-      for (const index of signals) given[index] = signal;
-      return attempt(() => run(attempt, method.apply(this, given)));
-    };
-    if (use.returns === "promise") {
-      return pipeline.execute((context) => within(context, (_, result) => promised(result, where)), options);
-    }
-    const stream = (): AsyncIterableIterator<unknown> =>
-      lazily((signal) =>
-        pipeline.execute(
-          (context) => within(context, (attempt, result) => streamed(result, attempt, where)),
-          { ...options, signal },
-        ),
+    const route = routeOf(currentContext(), this, key);
+    const given = signals.map((index): unknown => args[index]).find(isSignal);
+    // Async, so that a mistake rejects as all else does that goes wrong here.
+    const execute = async <T>(work: (result: unknown, attempt: Run, where: string) => T, signal = given) =>
+      pipelineOf(this, decoration).execute(
+        (context) => {
+          // One attempt: clients that are called in it, however deep, are part of it.
+          const attempt: Run = (f) => extendContext({ signal: context.signal }, f);
+          const filled = [...args];
+          for (const index of signals) filled[index] = context.signal;
+          return attempt(() => work(method.apply(this, filled), attempt, where));
+        },
+        { ...callOptions(use, args, route), input: args, signal },
       );
+    if (use.returns === "promise") return execute(promised);
+    const stream = (): AsyncIterableIterator<unknown> =>
+      lazyStream((leaving) => {
+        const begin = async (): Promise<AsyncIterable<unknown>> => execute(streamed, leaving);
+        return given === undefined ? begin() : extendContext({ signal: given }, begin);
+      });
     return use.returns === "iterable" ? stream() : defer(() => toObservable(stream()));
   };
 }
 
-function promised(result: unknown, where: string): unknown {
-  const returns = isObservable(result) ? "observable" : isAsyncIterable(result) ? "iterable" : undefined;
-  if (returns === undefined) return result;
-  throw new ConfigError(`${where}: the method does not return a promise. Say { returns: "${returns}" }.`);
+function isSignal(value: unknown): value is AbortSignal {
+  return value instanceof AbortSignal;
 }
 
-function streamed(result: unknown, attempt: <S>(f: () => S) => S, where: string): AsyncIterable<unknown> {
+async function promised(result: unknown, _attempt: Run, where: string): Promise<unknown> {
+  const returns = isObservable(result) ? "observable" : isAsyncIterable(result) ? "iterable" : undefined;
+  if (returns !== undefined)
+    throw new ConfigError(`${where}: the method does not return a promise. Say { returns: "${returns}" }.`);
+  const value = await result;
+  if (!isObservable(value)) return value;
+  throw new ConfigError(
+    `${where}: the method promises an Observable, which would be subscribed to outside of the policies. Return the Observable itself.`,
+  );
+}
+
+function streamed(result: unknown, attempt: Run, where: string): AsyncIterable<unknown> {
   if (isObservable(result)) return toIterable(result);
   if (isAsyncIterable(result)) return stepping(result, attempt);
   throw new ConfigError(`${where}: the method returns no stream. Say { returns: "promise" }.`);
@@ -214,7 +242,7 @@ function callOptions(
   use: UseOptions,
   args: Args,
   route: { readonly safe: boolean } | undefined,
-): CallOptions & { readonly idempotent: boolean } {
+): CallOptions {
   const { tenant, cost, priority, deadline, idempotent = route?.safe ?? true } = use;
   return {
     tenant: tenant?.(...args),
@@ -239,18 +267,22 @@ function injectRegistry(prototype: object): void {
   Inject(BreakwaterRegistry)(prototype, REGISTRY);
 }
 
+/** Of methods that are decorated already: they do not look like what they were any more. */
+const kinds = new WeakMap<object, Kind>();
+
 function kindOf(
   method: object,
   target: object,
   key: string | symbol,
   { returns }: UseOptions,
-): { readonly kind: NonNullable<UseOptions["returns"]>; readonly mistake?: string } {
-  if (returns !== undefined) return { kind: returns };
+): { readonly kind: Kind; readonly mistake?: string } {
+  const known = returns ?? kinds.get(method);
+  if (known !== undefined) return { kind: known };
   const { name } = method.constructor;
   if (name === "AsyncFunction") return { kind: "promise" };
   if (name === "AsyncGeneratorFunction") return { kind: "iterable" };
   const declared: unknown = Reflect.getMetadata("design:returntype", target, key);
-  if (typeof declared === "function" && declared.name === "Observable") return { kind: "observable" };
+  if (typeof declared === "function" && isObservable(declared.prototype)) return { kind: "observable" };
   if (declared !== Object) return { kind: "promise" };
   return {
     kind: "promise",
