@@ -87,6 +87,24 @@ test("a visitor has two answers at once, and others are not his business", async
   await vi.waitFor(() => expect(started.open()).toEqual(nothing));
 });
 
+test("a visitor has twenty questions a minute", async () => {
+  const { url } = await start({ timeScale: 0.001, text: { content: () => "Yes." } });
+  const asking = (): Promise<Response> => post(`${url}/chat/stream`, { messages: [question] });
+  let answered = 0;
+  let response = await asking();
+  for (; response.status === 200; response = await asking()) {
+    await response.text();
+    answered++;
+  }
+  // One more for every three seconds that this took.
+  expect(answered).toBeGreaterThanOrEqual(20);
+  expect([response.status, response.headers.get("retry-after")]).toEqual([
+    429,
+    expect.stringMatching(/^[123]$/),
+  ]);
+  expect(await response.json()).toMatchObject({ statusCode: 429, code: "RATE_LIMITED" });
+});
+
 describe("a title", () => {
   test("is made of the question", async () => {
     const { url } = await start({ text: { content: () => "Ships and water" } });
@@ -136,10 +154,11 @@ test("health tells what clients and pipelines are doing", async () => {
   });
 });
 
-test("a shutdown waits for the answer that runs", async () => {
-  const started = await start({ timeScale: 0.1, text: { contentMedian: 50, reasoningMedian: 1, sigma: 0 } });
+test("a shutdown waits for the answer that runs, and health says that nobody else shall come", async () => {
+  const started = await start({ timeScale: 1, text: { contentMedian: 100, reasoningMedian: 1, sigma: 0 } });
   const response = await post(`${started.url}/chat/stream`, { messages: [question] });
   void started.close();
+  expect((await fetch(`${started.url}/health`)).status).toBe(503);
   expect((await eventsOf(response)).at(-1)?.data).toBe("[DONE]");
 });
 

@@ -116,6 +116,18 @@ describe("trouble is said in words", () => {
     expect(simulator.verifyText(asked, (await page.locator(".text").textContent()) ?? "")).toBe("complete");
   });
 
+  test.each([
+    ["refuse", "DeepSeek cannot be reached."],
+    ["500", "DeepSeek has failed."],
+    ["402", "This server cannot ask DeepSeek at the moment."],
+  ])("when every call meets %s", async (action, words) => {
+    const { url } = await start({ faults: [{ action }] });
+    const { page } = await open(url);
+    await ask(page);
+    await page.getByRole("alert").waitFor();
+    expect(await page.getByRole("alert").locator("span").textContent()).toBe(words);
+  });
+
   test("when an answer breaks off: what came of it is not taken for all of it", async () => {
     const { url } = await start({
       faults: [{ action: "truncate_clean;tokens=20" }],
