@@ -8,7 +8,10 @@ import { problem, problemOfFailure, problemOfRefusal, type ProblemResponse } fro
 
 /** Guards in front of a server, for the requests that come in. */
 export interface Gate {
-  /** `undefined` once the request may go on; else what to answer. What it took is given back when the response closes. */
+  /**
+   * `undefined` once the request may go on; else what to answer. What it took is given back when the response closes.
+   * Throws what a function of the user's, such as `key`, has thrown.
+   */
   admit(req: IncomingMessage, res: ServerResponse, given?: Admitted): Promise<ProblemResponse | undefined>;
   /** For `describe()`, `snapshot()`, `on()` and `drain()`. */
   readonly pipeline: Pipeline;
@@ -44,15 +47,18 @@ export function createGate(...guards: readonly Policy[]): Gate {
     admit: (req, res, { input = req, tenant } = {}) =>
       // A client that leaves while it waits leaves the queue, too: the context's signal says so.
       openContext(req, res, {}, () => {
-        return new Promise((resolve) => {
+        return new Promise((resolve, reject) => {
           const admitted = (): Promise<void> => {
             resolve(undefined);
             return closed(res);
           };
           void chain(pipeline.outcome(admitted, { input, tenant }), (outcome) => {
             if (outcome.status === "refused") resolve(problemOfRefusal(outcome.refusal));
-            if (outcome.status === "failed")
-              resolve(problemOfFailure(outcome) ?? problem(500, "GATE_FAILED"));
+            if (outcome.status === "failed") {
+              const found = problemOfFailure(outcome);
+              if (found === undefined) reject(outcome.error);
+              else resolve(found);
+            }
             if (outcome.status === "cancelled") resolve(problem(503, "CANCELLED", 1_000));
           });
         });
