@@ -40,7 +40,7 @@ export interface ForkOptions<Req> {
   readonly carried?: boolean;
 }
 
-/** @internal What is to be said of a call when it is made. */
+/** What is to be said of a call when it is made. */
 export interface Birth extends ForkOptions<Any> {
   /** It is made by a client in the work of the call around it. */
   readonly guest?: boolean;
