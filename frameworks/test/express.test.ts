@@ -32,6 +32,10 @@ async function start(make: Make, parts: Parts): Promise<Started> {
     ["/json/:text", "/events/:text"],
     respond(ask, (req) => String(req.params["text"])),
   );
+  app.get("/by-hand/:text", (req, res, next) => {
+    // Express 4 does not look after promises.
+    ask(req.params.text).then((answer) => res.json(answer), next);
+  });
   app.use("/limited", inbound(...parts.inbound));
   app.get(
     ["/limited/json", "/limited/events"],

@@ -19,9 +19,12 @@ function on(name: string, App: typeof Koa): Framework {
 async function start(app: Koa, { ask, deepseek, inbound: guards, clock, own, log }: Parts): Promise<Started> {
   const router = new Router();
   const text = respond(ask, (ctx) => textOf(ctx.request.body));
-  const param = respond(ask, (ctx) => String(ctx["params"].text));
+  const param = respond(ask, (ctx) => String(ctx["params"]["text"]));
   router.post("/json", text).post("/events", text);
   router.get("/json/:text", param).get("/events/:text", param);
+  router.get("/by-hand/:text", async (ctx) => {
+    ctx.body = await ask(String(ctx["params"]["text"]));
+  });
   // One gate for both: what one has taken the other has not.
   const gate = inbound(...guards);
   const path = respond(ask, (ctx) => ctx.path);

@@ -8,7 +8,7 @@ import { eventsOf } from "./visit.ts";
 
 /** What goes wrong behind a route. */
 export function faults(framework: Framework): void {
-  describe.each(["json", "events"])("an upstream that is asked for %s", (route) => {
+  describe.each(["json", "events", "by-hand"])("an upstream that is asked for %s", (route) => {
     test("and does not answer in time is a 504, and asked no longer", async () => {
       const { url, script, clock } = await startRig(framework, { policies: [timeout({ total: "2s" })] });
       const asked = fetch(`${url}/${route}/hello`);

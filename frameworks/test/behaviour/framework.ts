@@ -25,6 +25,7 @@ export interface Framework {
  * | ----------------------------------------- | ----------------------------------------------------------- |
  * | `POST /json` and `/events`, `{ text }`    | what `ask` says to the text: JSON, server-sent events       |
  * | `GET /json/:text` and `/events/:text`     | the same                                                    |
+ * | `GET /by-hand/:text`                      | the same as JSON, by a handler that calls `ask` by itself   |
  * | `GET /limited/json` and `/limited/events` | the same, with `inbound` in front                           |
  * | `POST /chat` and `GET /chat`              | what `deepseek` says to `chatRequest`: JSON, its content as events |
  * | `GET /own`                                | throws `own`                                                |

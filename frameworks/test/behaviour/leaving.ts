@@ -28,6 +28,15 @@ export function leaving(framework: Framework): void {
       },
     );
 
+    test.each(["json", "events", "by-hand"])("before its answer for %s is told to nobody", async (route) => {
+      const { url, script } = await startRig(framework);
+      const client = visit(`${url}/${route}/hello`);
+      const { call, fail } = await script.next();
+      client.leave();
+      await until(() => call.aborted);
+      fail(new Error("nobody hears this"));
+    });
+
     test("before its stream begins keeps nobody at work for it", async () => {
       const { url, script } = await startRig(framework);
       const client = visit(`${url}/events/hello`);

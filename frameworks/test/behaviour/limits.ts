@@ -75,7 +75,7 @@ export function limits(framework: Framework): void {
   });
 
   describe("in front of an upstream", () => {
-    test.each(["json", "events"])("a full bulkhead is a 503, also to %s", async (route) => {
+    test.each(["json", "events", "by-hand"])("a full bulkhead is a 503, also to %s", async (route) => {
       const { url, script } = await startRig(framework, {
         policies: [bulkhead({ name: "upstream", concurrency: 1 })],
       });
@@ -92,7 +92,7 @@ export function limits(framework: Framework): void {
       expect(script.calls).toBe(1);
     });
 
-    test.each(["json", "events"])(
+    test.each(["json", "events", "by-hand"])(
       "an open circuit is a 503 without a question, also to %s",
       async (route) => {
         const { url, script, clock } = await startRig(framework, {
