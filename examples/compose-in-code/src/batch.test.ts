@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { simulatedAnswer } from "./simulated.ts";
 import { makeTexts } from "./texts.ts";
+import type { Verdict } from "./verdict.ts";
 import { createWorld, isComplete, start, STEP_MS, type World, worst } from "./virtual.test-help.ts";
 
 const SECOND = 1_000;
@@ -93,6 +94,31 @@ describe("nobody answers", () => {
     expect(standing.skipped).toBe(0);
     expect(world.sent.length).toBeLessThan(250);
   });
+});
+
+test("a text that is answered with 500 for ever is skipped after some rounds, and the others are not kept", async () => {
+  const world = await createWorld({ text: { content: simulatedAnswer } });
+  const { classify } = start(world, { howMany: 0 });
+  const sick: Verdict = { next: "wait", why: "the server failed", ms: 5_000, asked: true, all: false };
+  const { lines, over, standing } = start(world, {
+    howMany: 100,
+    classify: async (text) => (text.includes("lamp of order 10246") ? sick : classify(text)),
+  });
+  expect(await world.until(over)).toBeUndefined();
+  expect(standing.first).toEqual([{ n: 1, why: "the server failed" }]);
+  expect(lines).toHaveLength(99);
+});
+
+test("to be refused by a limit of one's own is no round: the text waits for as long as there are answers", async () => {
+  const world = await createWorld();
+  let refusals = 0;
+  const refused: Verdict = { next: "wait", why: "RATE_LIMITED", ms: 60_000, asked: false, all: false };
+  const { lines, over, standing } = start(world, {
+    howMany: 1,
+    classify: async () => (++refusals < 12 ? refused : { next: "write", label: "product" }),
+  });
+  expect(await world.until(over)).toBeUndefined();
+  expect([lines.length, standing.skipped]).toEqual([1, 0]);
 });
 
 describe("an account", () => {

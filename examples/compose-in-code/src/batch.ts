@@ -133,8 +133,8 @@ export function startBatch(options: BatchOptions): Batch {
         case "leave":
           return;
         case "wait":
-          if (verdict.all) round--; // it was not asked
-          if (round === MOST_ROUNDS) return skip(n, verdict.why);
+          if (!verdict.asked) round--;
+          else if (round === MOST_ROUNDS) return skip(n, verdict.why);
           await wait(verdict);
       }
     }

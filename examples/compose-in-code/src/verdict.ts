@@ -8,8 +8,14 @@ export type Verdict =
   | { readonly next: "write"; readonly label: Label }
   /** It will not be better the next time. */
   | { readonly next: "skip"; readonly why: string }
-  /** The text is not to blame: later, and if `all`, nobody needs to try before. */
-  | { readonly next: "wait"; readonly why: string; readonly ms: number; readonly all: boolean }
+  /** The text is not to blame: later. It may not even have been `asked`, and if it concerns `all`, nobody needs to try before. */
+  | {
+      readonly next: "wait";
+      readonly why: string;
+      readonly ms: number;
+      readonly asked: boolean;
+      readonly all: boolean;
+    }
   /** No other text would fare better. */
   | { readonly next: "stop"; readonly why: string }
   /** It was not asked, or not to the end: the script is about to end. */
@@ -30,8 +36,9 @@ export function verdictOf(outcome: Outcome<ChatAnswer>): Verdict {
       if (code === "DRAINING") return { next: "leave" };
       if (code === "QUOTA_EXHAUSTED") return { next: "stop", why: NO_CREDIT };
       if (code === "KEYS_DISABLED") return { next: "stop", why: NO_KEY };
-      if (code === "CIRCUIT_OPEN") return { next: "wait", why: "DeepSeek does not answer", ms, all: true };
-      return { next: "wait", why: new RefusedError(refusal).message, ms, all: false };
+      if (code === "CIRCUIT_OPEN")
+        return { next: "wait", why: "DeepSeek does not answer", ms, asked: false, all: true };
+      return { next: "wait", why: new RefusedError(refusal).message, ms, asked: false, all: false };
     }
     case "failed": {
       const { error, retryable, retryAfterMs, scope } = outcome;
@@ -39,7 +46,7 @@ export function verdictOf(outcome: Outcome<ChatAnswer>): Verdict {
       if (scope === "account") return { next: "stop", why: NO_CREDIT };
       if (scope === "key") return { next: "stop", why: NO_KEY };
       if (!retryable) return { next: "skip", why };
-      return { next: "wait", why, ms: retryAfterMs ?? USUAL_WAIT_MS, all: false };
+      return { next: "wait", why, ms: retryAfterMs ?? USUAL_WAIT_MS, asked: true, all: false };
     }
   }
 }
