@@ -2,7 +2,6 @@ import { bulkhead, type Policy, rateLimit } from "@breakwater/core";
 import { createDeepSeek } from "@breakwater/deepseek";
 import { BreakwaterModule } from "@breakwater/nestjs";
 import { Module } from "@nestjs/common";
-import type { Request } from "express";
 
 import { ChatModule } from "./chat.module.ts";
 import { HealthController } from "./health.controller.ts";
@@ -24,7 +23,7 @@ const perVisitor = (): Policy[] => [
       useFactory: () => ({
         clients: { deepseek: createDeepSeek() }, // key and address from the environment, the recommended policies
         pipelines: { chat: perVisitor() },
-        context: { tenant: (req: Request) => req.ip },
+        context: { tenant: (req: { ip?: string }) => req.ip },
         drain: "10s",
       }),
     }),

@@ -158,7 +158,7 @@ test("a shutdown waits for the answer that runs, and health says that nobody els
   const started = await start({ timeScale: 1, text: { contentMedian: 100, reasoningMedian: 1, sigma: 0 } });
   const response = await post(`${started.url}/chat/stream`, { messages: [question] });
   void started.close();
-  expect((await fetch(`${started.url}/health`)).status).toBe(503);
+  await vi.waitFor(async () => expect((await fetch(`${started.url}/health`)).status).toBe(503));
   expect((await eventsOf(response)).at(-1)?.data).toBe("[DONE]");
 });
 
