@@ -13,6 +13,8 @@ import { rawOf } from "./route.ts";
  *
  * An answer that has begun is not written to again: a stream of events ends with an `error` event, anything else is cut.
  *
+ * Provide it before filters of your own: of several that would take an error Nest asks the last one.
+ *
  * @example
  * ```ts
  * import { BreakwaterFilter } from "@breakwater/nestjs";
