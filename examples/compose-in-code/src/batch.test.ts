@@ -224,3 +224,17 @@ test("a source that throws ends it with that error", async () => {
   await expect(world.until(over)).rejects.toThrow("the file is gone");
   expect(lines).toHaveLength(3);
 });
+
+test("interrupted while nothing comes, those that are being asked are let go in the end, and left for the next run", async () => {
+  const world = await createWorld({ capacity: { slots: 0 } });
+  const stopping = new AbortController();
+  const { client, lines, over, standing } = start(world, { signal: stopping.signal });
+  await world.until(() => world.simulator.state().open === 16);
+  const at = world.clock.now();
+  stopping.abort();
+  const drained = client.drain({ withinMs: 5_000 });
+  expect(await world.until(over)).toBe("Interrupted");
+  await world.until(drained);
+  expect(world.clock.now() - at).toBeLessThan(6_000);
+  expect([lines.length, standing.skipped, world.simulator.state().open]).toEqual([0, 0, 0]);
+});
