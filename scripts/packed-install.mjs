@@ -1,6 +1,7 @@
 // Installs the tarballs that scripts/pack-check.mjs left, all of them together and outside of the repository, and uses
-// them in each way that a user may: from ES modules and from CommonJS, from TypeScript as both, and under Jest in a
-// CommonJS project; on the oldest line of Node and on the one that most people have.
+// them in each way that a user may: from ES modules and from CommonJS, from TypeScript as both, under Jest in a CommonJS
+// project, and in a Nest application as `nest new` makes it; on the oldest line of Node and on the one that most people
+// have.
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -56,6 +57,7 @@ try {
         .join(""),
     );
 
+  // content-disposition is there at Koa's version, since @types/koa does not know the types that Express's brings.
   const quiet = ["--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts", "--loglevel=error"];
   execFileSync("npm", ["install", ...quiet], { cwd: work, stdio: "inherit", shell: windows });
 
@@ -66,6 +68,10 @@ try {
       const args = [join(modules, compiler, "bin", "tsc"), "-p", `ts-${format}`];
       attempt(`TypeScript ${version}, ${format}`, process.execPath, args);
     }
+  // A project of its own within this one: ts-jest needs a compiler that is still written in JavaScript.
+  const nest = join(work, "nest-cjs");
+  attempt("Nest 11 in CommonJS, types of its tests", "npm", ["run", "typecheck"], { cwd: nest });
+  attempt("Nest 11 in CommonJS, build", "npm", ["run", "build"], { cwd: nest });
   for (const { line, folder } of nodes) {
     attempt(`Node ${line}, import`, "node", ["js-esm/index.js"], { folder });
     attempt(`Node ${line}, require`, "node", ["js-cjs/index.js"], { folder });
@@ -74,6 +80,7 @@ try {
       folder,
       cwd: join(work, "jest-cjs"),
     });
+    attempt(`Node ${line}, Jest in a Nest 11 project`, "node", args, { folder, cwd: nest });
     const program = join(modules, ".bin", "breakwater-simulator");
     attempt(`Node ${line}, breakwater-simulator --help`, program, ["--help"], { folder });
   }
