@@ -1,6 +1,6 @@
 import { type IncomingMessage, request, type RequestOptions } from "node:http";
 
-import type { INestApplication } from "@nestjs/common";
+import type { INestApplicationContext } from "@nestjs/common";
 
 /** Waits for a condition, a turn of the event loop at a time; the test's own timeout ends it. */
 export async function until(condition: () => boolean): Promise<void> {
@@ -46,10 +46,12 @@ export function browse(url: string, options: RequestOptions = {}, body = ""): Br
   };
 }
 
+type Loud = Pick<INestApplicationContext, "useLogger">;
+
 /** What an application logs as its errors, in place of the console: `serve(…, platform, log.listen)`. */
-export function errorLog(): { readonly errors: unknown[]; readonly listen: (app: INestApplication) => void } {
+export function errorLog(): { readonly errors: unknown[]; readonly listen: (app: Loud) => void } {
   const errors: unknown[] = [];
-  const listen = (app: INestApplication): void =>
+  const listen = (app: Loud): void =>
     app.useLogger({ log() {}, warn() {}, error: (message: unknown) => void errors.push(message) });
   return { errors, listen };
 }

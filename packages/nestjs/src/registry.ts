@@ -13,7 +13,13 @@ import {
   unwrap,
 } from "@breakwater/core";
 import { createGate, type Gate } from "@breakwater/http";
-import { type BeforeApplicationShutdown, Inject, Injectable, type OnModuleInit } from "@nestjs/common";
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  Logger,
+  type OnModuleInit,
+} from "@nestjs/common";
 import { DiscoveryService } from "@nestjs/core";
 
 import { decorationsOf, type Made, REGISTRY } from "./decorations.ts";
@@ -45,6 +51,7 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
   /** Around every handler: what is being served when the application shuts down may ask for more until it is done. */
   readonly #handlers: Pipeline;
   readonly #drainMs: number | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(
     @Inject(OPTIONS) options: BreakwaterOptions,
@@ -157,17 +164,20 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
    * clients and pipelines are drained, and stores closed last, since the others need them. What is still going on when
    * the time is over is cut. Then Nest closes its connections.
    */
-  async beforeApplicationShutdown(): Promise<void> {
-    if (this.#drainMs === undefined) return;
-    const until = this.#runtime.now() + this.#drainMs;
-    await this.#handlers.drain({ withinMs: this.#drainMs });
+  beforeApplicationShutdown(): Promise<void> {
+    return (this.#closing ??= this.#drainMs === undefined ? Promise.resolve() : this.#close(this.#drainMs));
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    const until = this.#runtime.now() + drainMs;
+    await this.#handlers.drain({ withinMs: drainMs });
     const withinMs = Math.max(0, until - this.#runtime.now());
     const all = [...new Set<Partial<NamedClient>>([...this.#clients.values(), ...this.#made()])];
     const drained = await Promise.allSettled(all.map(async (one) => one.drain?.({ withinMs })));
-    const closed = await Promise.allSettled(
-      all.map(async (one) => (one.drain === undefined ? one.close?.() : undefined)),
-    );
-    for (const one of [...drained, ...closed]) if (one.status === "rejected") throw one.reason;
+    const closed = await Promise.allSettled(all.map(async (one) => (one.drain ? undefined : one.close?.())));
+    // Thrown, it would keep Nest 11 from closing its server.
+    for (const end of [...drained, ...closed])
+      if (end.status === "rejected") Logger.error(end.reason, BreakwaterRegistry.name);
   }
 
   #pipelineOf(name: string, given: PipelineLike): Pipeline {
@@ -234,7 +244,7 @@ function found<T>(map: ReadonlyMap<string, T>, name: string, kind: string): T {
 function added<T>(map: Map<string, T>, name: string, value: T, kind: string): T {
   if (map.has(name) && map.get(name) !== value)
     throw new ConfigError(
-      `BreakwaterModule: there are two ${kind}s with the name "${name}". Rename one of them.`,
+      `BreakwaterModule: there are two ${kind}s with the name "${name}". Rename one of them, or give the same one in both places.`,
     );
   map.set(name, value);
   return value;
