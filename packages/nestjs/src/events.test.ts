@@ -1,6 +1,17 @@
-import { bulkhead, createPipeline, currentContext, RefusedError, retry } from "@breakwater/core";
+import { Agent, type Server } from "node:http";
+import type { Socket } from "node:net";
+
+import {
+  bulkhead,
+  createClient,
+  createPipeline,
+  currentContext,
+  RefusedError,
+  retry,
+} from "@breakwater/core";
 import { createDeepSeek, type DeepSeek } from "@breakwater/deepseek";
 import { type SimulatorOptions, startSimulator } from "@breakwater/simulator";
+import { scriptedUpstream } from "@breakwater/testing";
 import { Controller, Get, Inject, Param, Post, Sse, type Type, UseInterceptors } from "@nestjs/common";
 import { EMPTY, from, NEVER, Observable, of, throwError } from "rxjs";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -507,6 +518,25 @@ describe.each(platforms)("a reader who is slow on %s", (platform) => {
     },
   );
 
+  test("is not run ahead of by what is there at once", async () => {
+    const small = "x".repeat(1_024);
+    let socket: Socket | undefined;
+    let ahead = 0;
+    @Controller()
+    class AtOnce {
+      @Sse("at-once") async *atOnce() {
+        for (let n = 1; n <= 500; n++) {
+          ahead = Math.max(ahead, n * small.length - (socket?.bytesWritten ?? 0));
+          yield small;
+        }
+      }
+    }
+    const { app: served, url } = await serve(app(AtOnce), platform);
+    (served.getHttpServer() as Server).prependListener("request", (req) => void ({ socket } = req));
+    expect(dataOf(await (await fetch(`${url}/at-once`)).text())).toHaveLength(501);
+    expect(ahead).toBeLessThanOrEqual(4 * small.length);
+  });
+
   test("who leaves is not waited for", async () => {
     produced = 0;
     const log = errorLog();
@@ -519,6 +549,27 @@ describe.each(platforms)("a reader who is slow on %s", (platform) => {
     browser.leave();
     await until(() => one.snapshot().inFlight === 0);
     expect(log.errors).toEqual([]);
+  });
+});
+
+describe.each(platforms)("who asks for the head of an @Sse() handler alone on %s", (platform) => {
+  test("has it, and nobody works on what he would not read", async () => {
+    const script = scriptedUpstream<string, AsyncIterable<string>>();
+    const ask = createClient(script.upstream);
+    @Controller()
+    class Routes {
+      @Sse("asked") asked() {
+        return ask("hello");
+      }
+    }
+    const { url } = await serve(app(Routes), platform);
+    // One that stays: its call does not end because it has left.
+    const agent = new Agent({ keepAlive: true });
+    const { response } = browse(`${url}/asked`, { method: "HEAD", agent });
+    const stream = (await script.next()).stream("one");
+    expect((await response).headers["content-type"]).toBe("text/event-stream");
+    await until(() => stream.stopped && ask.snapshot().inFlight === 0);
+    agent.destroy();
   });
 });
 

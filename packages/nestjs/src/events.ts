@@ -19,12 +19,17 @@ export function toEvents(events: Observable<unknown>, res: ServerResponse | unde
 }
 
 function eventsOf(items: AsyncIterable<unknown>, res: ServerResponse | undefined): Observable<unknown> {
+  const done = of({ data: "[DONE]" });
+  if (res?.req.method === "HEAD") {
+    // Nobody would read it, and its permit is of use to others.
+    void items[Symbol.asyncIterator]()
+      .return?.()
+      .then(undefined, () => undefined);
+    return done;
+  }
   const events = toObservable(res === undefined ? items : paced(items, res));
   // Of what a client says only `data` tells an event: a chunk of an answer may have an `id` and a `type`, too.
-  return concat(
-    events.pipe(map((item) => (isObject(item) && "data" in item ? item : { data: item }))),
-    of({ data: "[DONE]" }),
-  );
+  return concat(events.pipe(map((item) => (isObject(item) && "data" in item ? item : { data: item }))), done);
 }
 
 /** Reads on when the browser has taken what was said: Nest keeps all that it has not, however much that is. */
@@ -32,12 +37,26 @@ function paced<T>(items: AsyncIterable<T>, res: ServerResponse): AsyncIterable<T
   return {
     [Symbol.asyncIterator]() {
       const iterator = items[Symbol.asyncIterator]();
+      let said = false;
       return {
-        next: () => (res.writableNeedDrain ? drained(res).then(() => iterator.next()) : iterator.next()),
+        async next() {
+          // What was said is on its way through Nest until this turn of the event loop is over: a source that has its
+          // items at once would have said them all before the response asked to be waited for.
+          if (said) await turn();
+          said = true;
+          if (res.writableNeedDrain) await drained(res);
+          return iterator.next();
+        },
         return: () => iterator.return?.() ?? Promise.resolve({ done: true, value: undefined }),
       };
     },
   };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 /** Never, for one who has left: he unsubscribes. */
