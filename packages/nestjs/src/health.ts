@@ -64,11 +64,10 @@ export class BreakwaterHealthIndicator {
     const details: Record<string, unknown> = {};
     let status: "up" | "down" = "up";
     for (const { name, inFlight, draining, policies } of this.#registry.snapshot()) {
-      const circuits = policies
-        .filter(({ kind }) => kind === "circuit-breaker")
-        .flatMap(({ state }) => Object.values(state as Record<string, BreakerSnapshot>));
-      const circuit = WORST.find((worst) => circuits.some((one) => one.status === worst));
-      const detail: HealthDetail = { inFlight, draining, ...(circuit !== undefined && { circuit }) };
+      const breakers = policies.filter(({ kind }) => kind === "circuit-breaker");
+      const states = breakers.flatMap(({ state }) => Object.values(state as Record<string, BreakerSnapshot>));
+      const circuit = WORST.find((worst) => states.some((state) => state.status === worst)) ?? "closed";
+      const detail: HealthDetail = { inFlight, draining, ...(breakers.length > 0 && { circuit }) };
       // Names are the user's own: two may be the same, and one may be "status".
       let label = name;
       for (let n = 2; label === "status" || label in details; n++) label = `${name} (${n})`;
@@ -79,4 +78,4 @@ export class BreakwaterHealthIndicator {
   }
 }
 
-const WORST: readonly BreakerSnapshot["status"][] = ["open", "half-open", "closed"];
+const WORST: readonly BreakerSnapshot["status"][] = ["open", "half-open"];
