@@ -57,7 +57,7 @@ function writeFonts(folder) {
     "<fontconfig>",
     '  <dir prefix="relative">usr/share/fonts</dir>',
     "  <dir>/usr/share/fonts</dir>",
-    '  <cachedir prefix="relative">fonts.cache</cachedir>',
+    '  <cachedir prefix="xdg">fontconfig</cachedir>',
     "</fontconfig>",
   ];
   writeFileSync(join(folder, "fonts.conf"), `${lines.join("\n")}\n`);
