@@ -12,7 +12,7 @@ export interface Route {
   readonly req: IncomingMessage | undefined;
 }
 
-const ROUTE = Symbol.for("breakwater.nest-route");
+const ROUTE: unique symbol = Symbol.for("breakwater.nest-route");
 type RouteContext = CallContext & { readonly [ROUTE]?: Route };
 
 /** What is added to the call context while a handler is served. */
