@@ -25,10 +25,12 @@ import {
   Redirect,
   RequestTimeoutException,
   Res,
+  Sse,
   StreamableFile,
   type Type,
   UseInterceptors,
 } from "@nestjs/common";
+import { APP_INTERCEPTOR } from "@nestjs/core";
 import { ExecutionContextHost } from "@nestjs/core/helpers/execution-context-host.js";
 import {
   catchError,
@@ -447,6 +449,57 @@ test("those who waited in a queue are served in their own context", async () => 
     ids.map(async (id) => (await fetch(`${url}/known`, { headers: { "x-request-id": id } })).json()),
   );
   expect(known).toEqual(ids.map((callId) => ({ callId })));
+});
+
+test.each(["value", "events"])(
+  "what is refused inside is refused outside, and no failure: %s",
+  async (path) => {
+    let runs = 0;
+    const refused = (): Observable<never> => {
+      runs++;
+      return throwError(() => new RefusedError({ by: "inner", code: "BULKHEAD_FULL" }));
+    };
+    @Controller()
+    @UseInterceptors(
+      BreakwaterInterceptor.around("outer"),
+      BreakwaterInterceptor,
+      BreakwaterInterceptor.around("inner"),
+    )
+    class Routes {
+      @Get("value") value() {
+        return refused();
+      }
+      @Sse("events") events() {
+        return refused();
+      }
+    }
+    const endings: unknown[] = [];
+    const outer = createPipeline(retry({ attempts: 3, delay: () => 0 }));
+    outer.on((event) => void (event.type === "call-end" && endings.push(event.ending.status)));
+    const { url } = await serve(app(Routes, { outer, inner: [] }));
+    const response = await fetch(`${url}/${path}`);
+    expect([response.status, response.headers.get("x-breakwater-code")]).toEqual([503, "BULKHEAD_FULL"]);
+    expect(runs).toBe(1);
+    expect(endings).toEqual(["refused"]);
+  },
+);
+
+test("one around all handlers of an application stands inside the context, too", async () => {
+  @Controller()
+  class Routes {
+    @Get("known") known() {
+      return { callId: currentContext()?.callId, tenant: currentContext()?.tenant };
+    }
+  }
+  const all = createPipeline(bulkhead({ concurrency: 1 }));
+  const { url } = await serve({
+    imports: [BreakwaterModule.forRoot({ pipelines: { all }, context: { tenant: () => "north" } })],
+    controllers: [Routes],
+    providers: [{ provide: APP_INTERCEPTOR, useClass: BreakwaterInterceptor.around("all") }],
+  });
+  const response = await fetch(`${url}/known`, { headers: { "x-request-id": "r-1" } });
+  expect(await response.json()).toEqual({ callId: "r-1", tenant: "north" });
+  expect(all.snapshot().inFlight).toBe(0);
 });
 
 test("policies see the platform's request", async () => {

@@ -150,7 +150,7 @@ describe.each(platforms)("a filter on %s", (platform) => {
     const { url } = await serve(app(), platform, log.listen);
     const http = await fetch(`${url}/http`);
     expect([http.status, http.headers.get("x-breakwater-code")]).toEqual([400, null]);
-    expect(await http.json()).toEqual({ statusCode: 400, message: "yours", error: "Bad Request" });
+    expect(await http.json()).toMatchObject({ statusCode: 400, message: "yours" });
     expect((await fetch(`${url}/nowhere`)).status).toBe(404);
     const headers = { "content-type": "application/json" };
     expect((await fetch(`${url}/body`, { method: "POST", headers, body: "{" })).status).toBe(400);

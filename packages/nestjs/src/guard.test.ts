@@ -306,6 +306,44 @@ test.each([
   );
 });
 
+test("hooks of Fastify see refusals like any other answer", async () => {
+  const seen: unknown[] = [];
+  @Controller()
+  class Routes {
+    @Get() get() {
+      return "in";
+    }
+  }
+  const { url } = await serve(app(Routes, [hourly(1)]), "fastify", (nest) => {
+    const fastify = nest.getHttpAdapter().getInstance() as FastifyHooks;
+    fastify.addHook("onSend", (_request, reply, payload, done) => {
+      reply.header("x-own", "mine");
+      done(null, payload);
+    });
+    fastify.addHook("onResponse", (_request, reply, done) => {
+      seen.push(reply.raw.statusCode);
+      done();
+    });
+  });
+  await fetch(url);
+  const refused = await fetch(url);
+  expect([refused.status, refused.headers.get("x-own")]).toEqual([429, "mine"]);
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+  await until(() => seen.length === 2);
+  expect(seen).toEqual([200, 429]);
+});
+
+/** What is used here of a Fastify that the platform brings. */
+interface FastifyHooks {
+  addHook(name: "onSend", hook: (...args: [unknown, Reply, unknown, Done]) => void): void;
+  addHook(name: "onResponse", hook: (...args: [unknown, Reply, Done]) => void): void;
+}
+interface Reply {
+  readonly raw: { readonly statusCode: number };
+  header(name: string, value: string): void;
+}
+type Done = (error?: null, payload?: unknown) => void;
+
 test("two applications do not share what one has drained", async () => {
   @Controller()
   @Inbound(bulkhead({ concurrency: 1 }))

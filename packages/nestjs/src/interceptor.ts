@@ -10,7 +10,7 @@ import {
   type OnModuleInit,
   type Type,
 } from "@nestjs/common";
-import { catchError, EMPTY, Observable, of, tap, throwError } from "rxjs";
+import { catchError, defer, EMPTY, Observable, of, tap, throwError } from "rxjs";
 
 import { around, type AroundOptions } from "./around.ts";
 import { isSse, toEvents } from "./events.ts";
@@ -104,9 +104,7 @@ export class BreakwaterInterceptor implements NestInterceptor {
       ...(deadline !== undefined && { deadline }),
       ...(runtime && { runtime }),
     };
-    return new Observable<unknown>((subscriber) => {
-      // Inside another one of these its context stays: an attempt of a pipeline may be in it.
-      if (serves(currentContext(), req)) return this.handle(context, next).subscribe(subscriber);
+    const served = new Observable<unknown>((subscriber) => {
       subscriber.add(this.#registry.begin());
       return openContext(req, res, options, ({ signal }) => {
         const leaving = new AbortController();
@@ -127,6 +125,8 @@ export class BreakwaterInterceptor implements NestInterceptor {
         };
       });
     }).pipe(catchError((error: unknown) => told(error, context)));
+    // Inside another one of these the context stays, and an error what it is: a pipeline's attempt may be in between.
+    return defer(() => (serves(currentContext(), req) ? this.handle(context, next) : served));
   }
 
   protected handle(context: ExecutionContext, next: CallHandler): Observable<unknown> {
