@@ -67,9 +67,11 @@ export class Call<Req> {
   firstTokenAt: number | undefined = undefined;
   /**
    * Set by the upstream as soon as it is known, also in the middle of a stream. Of a call with attempts inside: the
-   * latest one's. Of one whose work made calls: theirs together.
+   * latest one's. Of one whose work made calls: theirs together, unless that work has set it itself.
    */
   usage: Usage | undefined = undefined;
+  /** What calls inside have told of it, to know it from what the work has set. */
+  #learnt: Usage | undefined = undefined;
   #parent: Call<Any> | undefined;
   // What bounds this attempt itself, and for a call that nothing around it bounds, what it began with.
   #limit = Infinity;
@@ -528,12 +530,14 @@ export class Call<Req> {
 
   /**
    * Of its attempts, the latest one's: what was told outweighs what is estimated, as of a lane that was given up. Of
-   * guests, what they have used together.
+   * guests, what they have used together; work that passes on what they told, as a stream that it reads, has counted it.
    */
   #learn(usage: Usage, ofGuest: boolean): void {
-    if (ofGuest && this.usage !== undefined) this.usage = bothUsages(this.usage, usage);
-    else if (usage.estimated !== true || this.usage === undefined || this.usage.estimated === true)
-      this.usage = usage;
+    const known = this.usage;
+    if (ofGuest && known !== undefined) {
+      if (known === this.#learnt) this.usage = this.#learnt = bothUsages(known, usage);
+    } else if (usage.estimated !== true || known === undefined || known.estimated === true)
+      this.usage = this.#learnt = usage;
   }
 
   #release(last: Hold): void {

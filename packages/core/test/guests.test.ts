@@ -208,6 +208,29 @@ describe("a client inside another call", () => {
     expect(endings.map((ending) => ending.usage)).toEqual([usage]);
   });
 
+  it("is not counted again where the work around it passes on what it told of its tokens", async () => {
+    const clock = createTestClock();
+    const { client, script } = streaming(clock);
+    const { endings, policy } = watching();
+    const usage = { promptTokens: 3, completionTokens: 2 };
+    const asked = pipelineOf(clock, policy, retry()).execute(async function* ({ call, signal }) {
+      for await (const word of await client("x", { signal })) {
+        if (word === "usage") call.usage = { ...usage };
+        yield word;
+      }
+    });
+    const { call, stream } = await script.next();
+    const written = stream("a");
+    const words = await asked;
+    call.usage = usage;
+    written.push("usage");
+    written.end();
+    const read: string[] = [];
+    for await (const word of words) read.push(word);
+    expect([read, endings.map((ending) => ending.usage)]).toEqual([["a", "usage"], [usage]]);
+    await expectNothingLeft(clock, client);
+  });
+
   it("goes on beside a stream of it, and beyond its end", async () => {
     const clock = createTestClock();
     const [side, words] = [asking(clock), streaming(clock)];
