@@ -15,7 +15,7 @@ export function attempt<Req, Res>(call: Call<Req>, handler: Handler<Req, Res>): 
   if (events.listening) watchAttempt(call);
   let result: MaybePromise<Outcome<Res>>;
   try {
-    result = call.detached ? apart(call, () => handler(call)) : handler(call);
+    result = call.detached ? apart(call, handler) : handler(call);
   } catch (error) {
     return conclude(call, outcomeOfThrown(error, call));
   }

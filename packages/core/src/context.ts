@@ -29,11 +29,11 @@ export function currentContext(): CallContext | undefined {
  * @internal Runs shared work in the context of whoever starts it, except for what ends that one: it goes on without
  * him, and what it calls without handing its signal on is inside it all the same.
  */
-export function apart<T>(call: { readonly signal: AbortSignal }, f: () => T): T {
+export function apart<C extends { readonly signal: AbortSignal }, T>(call: C, f: (call: C) => T): T {
   const carrier = (globalThis as Global)[CARRIER];
   const context = carrier?.getStore();
-  if (carrier?.run === undefined || context === undefined) return f();
-  return carrier.run({ ...context, signal: call.signal, deadlineAt: undefined }, f);
+  if (carrier?.run === undefined || context === undefined) return f(call);
+  return carrier.run({ ...context, signal: call.signal, deadlineAt: undefined }, () => f(call));
 }
 
 /**
