@@ -43,8 +43,10 @@ export interface BreakwaterOptions extends FeatureOptions {
   /** What `BreakwaterGuard` lets requests in by, where no `@Inbound()` says otherwise. */
   readonly inbound?: readonly Policy[];
   /**
-   * How long calls that run may still take when the application shuts down; after it they are cut. `false` leaves
+   * How long requests and calls that run may still take when the application shuts down; after it they are cut. `false` leaves
    * clients and pipelines as they are, for those that several applications share.
+   *
+   * Nest has called `onModuleDestroy` before: close what requests need, such as a database, in `onApplicationShutdown`.
    *
    * @default "30s"
    */

@@ -17,8 +17,21 @@ import {
   upstream,
 } from "@breakwater/core";
 import { extendContext } from "@breakwater/http";
-import { createTestClock } from "@breakwater/testing";
-import { Controller, Get, Inject, Injectable, Module, Post, Scope, SetMetadata } from "@nestjs/common";
+import { createTestClock, scriptedUpstream } from "@breakwater/testing";
+import {
+  type CanActivate,
+  Controller,
+  Get,
+  Inject,
+  Injectable,
+  Module,
+  Param,
+  Post,
+  Scope,
+  SetMetadata,
+  Sse,
+  UseGuards,
+} from "@nestjs/common";
 import { ContextIdFactory, ModuleRef, REQUEST } from "@nestjs/core";
 import {
   BehaviorSubject,
@@ -27,6 +40,7 @@ import {
   firstValueFrom,
   from,
   lastValueFrom,
+  mergeMap,
   NEVER,
   Observable,
   of,
@@ -38,7 +52,8 @@ import {
 } from "rxjs";
 import { describe, expect, expectTypeOf, it, vi } from "vitest";
 
-import { boot, serve } from "./app.test-help.ts";
+import { boot, platforms, serve } from "./app.test-help.ts";
+import { browse, type Browser, turn, until } from "./browser.test-help.ts";
 import {
   BreakwaterModule,
   type BreakwaterOptions,
@@ -47,6 +62,7 @@ import {
   callSignal,
   getPipelineToken,
   InjectPipeline,
+  toObservable,
   UsePipeline,
   UsePolicies,
 } from "./index.ts";
@@ -63,12 +79,6 @@ function gate(): { readonly opened: Promise<void>; open: () => void } {
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
   return { opened, open };
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 /** A pipeline that tells what its policies saw of each call. */
@@ -929,6 +939,20 @@ describe("permits of a stream", () => {
     expect(held()).toBe(0);
   });
 
+  it("are given back by all else that a generator can do: it is thrown into, or disposed of", async () => {
+    const { streams: s, log, held } = await streams();
+    const thrown = s.items();
+    await thrown.next();
+    const error = new Error("mine");
+    await expect(thrown.throw(error)).rejects.toBe(error);
+    expect([held(), log, (await thrown.next()).done]).toEqual([0, ["begin", "end"], true]);
+    const disposed = s.items();
+    await disposed.next();
+    const dispose = Reflect.get(disposed, Symbol.asyncDispose) as () => Promise<void>;
+    await dispose();
+    expect([held(), log]).toEqual([0, ["begin", "end", "begin", "end"]]);
+  });
+
   it("are one for each stream: a second reader at the same time is told so", async () => {
     const { streams: s, held } = await streams();
     const items = s.items();
@@ -1033,6 +1057,85 @@ describe("permits of a stream", () => {
     expect(await lastValueFrom(s.observable(range(1, 10)).pipe(take(2)))).toBe(2);
     await turn();
     expect(held()).toBe(0);
+  });
+});
+
+async function readTo(browser: Browser, text: string): Promise<void> {
+  while (!(await browser.read()).includes(text));
+}
+
+describe.each(platforms)("a decorated service behind a controller on %s", (platform) => {
+  it("streams, holds its permit to the last event, and leaves the queue with the browser", async () => {
+    const script = scriptedUpstream<string, AsyncIterable<unknown>>();
+    const chat = createClient(script.upstream);
+    @Injectable()
+    class Chat {
+      @UsePipeline("one") async *items(question: string) {
+        yield* await chat(question);
+      }
+      @UsePipeline("one") observable(question: string): Observable<unknown> {
+        return from(chat(question)).pipe(mergeMap((items) => toObservable(items)));
+      }
+    }
+    @Controller()
+    class Routes {
+      @Inject(Chat) readonly chat!: Chat;
+      @Sse("items/:question") items(@Param("question") question: string) {
+        return this.chat.items(question);
+      }
+      @Sse("observable/:question") observable(@Param("question") question: string) {
+        return this.chat.observable(question);
+      }
+    }
+    const pipeline = createPipeline(one(5));
+    const held = () => pipeline.snapshot().inFlight;
+    const { url } = await serve(
+      { imports: [root({ pipelines: { one: pipeline } })], controllers: [Routes], providers: [Chat] },
+      platform,
+    );
+    for (const path of ["items", "observable"]) {
+      const first = browse(`${url}/${path}/first`);
+      const { stream, request } = await script.next();
+      const events = stream("a");
+      expect(request).toBe("first");
+      await readTo(first, "data: a");
+      const queued = [browse(`${url}/${path}/second`), browse(`${url}/${path}/third`)] as const;
+      await until(() => held() === 3);
+      queued[0].leave();
+      await until(() => held() === 2);
+      expect(script.active).toBe(1);
+      // The browser leaves while nothing is being said: the upstream hears of it, and the next one is let in.
+      first.leave();
+      await until(() => events.stopped);
+      const third = await script.next();
+      expect(third.request).toBe("third");
+      third.stream("b").end();
+      await readTo(queued[1], "data: b");
+      await until(() => held() === 0);
+      expect(script.active).toBe(0);
+    }
+  });
+
+  it("has its context also where Nest makes what is neither controller nor provider of a module", async () => {
+    const { pipeline, calls } = watched();
+    @Injectable()
+    class Door implements CanActivate {
+      @UsePipeline("p") async canActivate() {
+        return true;
+      }
+    }
+    @Controller()
+    class Routes {
+      @UseGuards(Door) @Get() get() {
+        return "in";
+      }
+    }
+    const { url } = await serve(
+      { imports: [root({ pipelines: { p: pipeline } })], controllers: [Routes] },
+      platform,
+    );
+    expect(await (await fetch(url)).text()).toBe("in");
+    expect(calls).toHaveLength(1);
   });
 });
 

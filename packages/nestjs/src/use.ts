@@ -196,8 +196,20 @@ function wrap(
         const begin = async (): Promise<AsyncIterable<unknown>> => execute(streamed, leaving);
         return given === undefined ? begin() : extendContext({ signal: given }, begin);
       });
-    return use.returns === "iterable" ? stream() : defer(() => toObservable(stream()));
+    return use.returns === "iterable" ? asGenerator(stream()) : defer(() => toObservable(stream()));
   };
+}
+
+/** What an `async *` method returns can do more than be read and left. */
+function asGenerator(stream: AsyncIterableIterator<unknown>): AsyncIterableIterator<unknown> {
+  const leave = async (): Promise<void> => void (await stream.return?.());
+  return Object.assign(stream, {
+    [Symbol.asyncDispose]: leave,
+    async throw(error: unknown): Promise<never> {
+      await leave();
+      throw error;
+    },
+  });
 }
 
 function isSignal(value: unknown): value is AbortSignal {
