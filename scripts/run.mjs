@@ -9,6 +9,7 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { clearCounts, countsLine } from "./counts.mjs";
+import { chromiumIsUnwanted, findChromium, NO_CHROMIUM } from "./find-chromium.mjs";
 import { findFaketime, findRedis, NO_REDIS, redisIsUnwanted } from "./find-redis.mjs";
 import { fetched, nodeFolder, NODE_VERSIONS } from "./node-line.mjs";
 
@@ -83,6 +84,17 @@ function bringRedis() {
     found ? { BREAKWATER_TEST_REDIS_VERSION: found.version } : { BREAKWATER_TEST_NO_DOWNLOAD: "1" },
   );
   if (!found) console.error(NO_REDIS);
+}
+
+/** As Redis, for pages. Without one their tests are skipped, and say so. */
+function bringChromium() {
+  if (chromiumIsUnwanted(env)) return;
+  const found = findChromium(env);
+  Object.assign(
+    env,
+    found ? { BREAKWATER_TEST_CHROMIUM_VERSION: found.version } : { BREAKWATER_TEST_NO_DOWNLOAD: "1" },
+  );
+  if (!found) console.error(`${NO_CHROMIUM} The tests of pages are skipped.`);
 }
 
 function turbo(tasks, { args = rest, ...extra } = {}) {
@@ -179,4 +191,5 @@ bringPnpm();
 Object.assign(env, onPath(join(root, "node_modules", ".bin")));
 install();
 if (["test", "check", "test:nodes", "bench", "chaos"].includes(task)) bringRedis();
+if (["test", "check", "test:nodes"].includes(task)) bringChromium();
 TASKS[task]();
