@@ -4,16 +4,17 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const read = (file) => readFileSync(join(root, file), "utf8");
 
+/** Every folder that pnpm knows: `  - packages/*` and `  - demo` in its list of packages. */
 function folders() {
-  const inside = (folder) => readdirSync(join(root, folder)).map((name) => join(root, folder, name));
-  return [
-    ...inside("packages"),
-    ...inside("examples"),
-    ...["demo", "benchmarks", "scenarios", "redis-server", "chaos", "compat", "test"].map((f) =>
-      join(root, f),
-    ),
-  ];
+  const [, list = ""] = /^packages:\n((?: {2}- .+\n)+)/m.exec(read("pnpm-workspace.yaml")) ?? [];
+  return list.match(/[^\s-].*$/gm).flatMap((folder) => {
+    const [, parent] = /^(.+)\/\*$/.exec(folder) ?? [];
+    return parent
+      ? readdirSync(join(root, parent)).map((name) => join(root, parent, name))
+      : [join(root, folder)];
+  });
 }
 
 /** One file for each run of a package's tests: some run on two lines of Node. */
