@@ -1,14 +1,14 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 
-import type { ExecuteOptions, Pipeline } from "@breakwater/core";
+import { type ExecuteOptions, lazyStream, type Pipeline } from "@breakwater/core";
 import { extendContext } from "@breakwater/http";
 import { type CallHandler, type ExecutionContext, StreamableFile } from "@nestjs/common";
 import { defer, fromEvent, lastValueFrom, type Observable, takeUntil } from "rxjs";
 
 import { isSse, toEvents } from "./events.ts";
 import { isSafe, rawOf } from "./route.ts";
-import { lazily, single, toIterable, toObservable } from "./streams.ts";
+import { single, toIterable, toObservable } from "./streams.ts";
 
 export interface AroundOptions {
   /** Whether the handler may be run again after it failed. @default only for GET, HEAD and OPTIONS */
@@ -32,7 +32,7 @@ export function around(
         ...options,
         signal: leaving,
       });
-    return defer(() => toObservable(lazily(events)));
+    return defer(() => toObservable(lazyStream(events)));
   }
   return single(async (leaving) => {
     let begun: Begun | undefined;

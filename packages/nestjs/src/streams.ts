@@ -103,34 +103,6 @@ export function toIterable<T>(source: Observable<T>): AsyncIterable<T> {
   return iterator;
 }
 
-/**
- * An iterable that begins with its first read: before that it holds nothing. Leaving it fires the signal that `start`
- * was given, also while that is still under way.
- */
-export function lazily<T>(
-  start: (signal: AbortSignal) => Promise<AsyncIterable<T>>,
-): AsyncIterableIterator<T> {
-  const leaving = new AbortController();
-  let source: Promise<AsyncIterator<T>> | undefined;
-  let left = false;
-  const iterator: AsyncIterableIterator<T> = {
-    [Symbol.asyncIterator]: () => iterator,
-    async next() {
-      if (left) return { done: true, value: undefined };
-      source ??= start(leaving.signal).then((items) => items[Symbol.asyncIterator]());
-      return (await source).next();
-    },
-    async return() {
-      left = true;
-      leaving.abort(new LeftError());
-      const begun = await source?.catch(() => undefined);
-      await begun?.return?.();
-      return { done: true, value: undefined };
-    },
-  };
-  return iterator;
-}
-
 /** Why a call was cancelled: whoever read what it says has left. Named so that SDKs and `fetch` take it for what it is. */
 export class LeftError extends Error {
   override readonly name = "AbortError";
