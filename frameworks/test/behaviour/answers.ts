@@ -1,9 +1,10 @@
+import { UpstreamError } from "@breakwater/core";
 import { describe, expect, test } from "vitest";
 
 import type { Framework } from "./framework.ts";
 import { startRig } from "./rig.ts";
 import { expectBroken } from "./told.ts";
-import { eventsOf, oneConnection, post, visit } from "./visit.ts";
+import { eventsOf, oneConnection, post, until, visit } from "./visit.ts";
 
 /** What an upstream answers with: a value as JSON, a stream as events. */
 export function answers(framework: Framework): void {
@@ -85,22 +86,36 @@ export function answers(framework: Framework): void {
       const asked = fetch(`${url}/events/hello`);
       const stream = (await script.next()).stream("one");
       const response = await asked;
-      stream.fail(new Error("the password is swordfish"));
+      stream.fail(new UpstreamError("STREAM_TRUNCATED", "the password is swordfish"));
       const events = eventsOf(await response.text());
       expect(events[0]).toEqual({ data: "one" });
       expect(events).toHaveLength(2);
-      expectBroken(events, "STREAM_FAILED");
+      expectBroken(events, "UPSTREAM_FAILED");
+    });
+
+    test("that breaks by an error of nobody's says so as the framework does", async () => {
+      const { url, script } = await startRig(framework);
+      const asked = fetch(`${url}/events/hello`);
+      const stream = (await script.next()).stream("one");
+      const response = await asked;
+      stream.fail(new Error("mine"));
+      const events = eventsOf(await response.text());
+      expect(events).toHaveLength(2);
+      if (framework.shape === "problem") expectBroken(events, "STREAM_FAILED");
+      else expect(events.at(-1)).toEqual({ event: "error", data: "mine" });
     });
 
     test("for HEAD has no body, and nobody goes on working on it", async () => {
       const { url, script } = await startRig(framework);
-      const head = visit(`${url}/events/hello`, { method: "HEAD" });
+      const agent = oneConnection();
+      const head = visit(`${url}/events/hello`, { method: "HEAD", agent });
       const stream = (await script.next()).stream("one");
       expect(await head.rest()).toBe("");
       const { statusCode, headers } = await head.response;
       expect(statusCode).toBe(200);
       expect(headers["content-type"]).toMatch(/^text\/event-stream\b/);
-      expect(stream.stopped).toBe(true);
+      await until(() => stream.stopped);
+      agent.destroy();
     });
   });
 }

@@ -37,8 +37,7 @@ export function context(framework: Framework): void {
       const { call, answer } = await script.next();
       await clock.advance(2_999);
       expect(call.aborted).toBe(false);
-      // Where the time came from the computer's clock, that one goes on by itself.
-      await clock.advance(60_000);
+      await clock.advance(1);
       expect(call.aborted).toBe(true);
       await expectToldOf(route, framework, await asked, { status: 504, code: "TIMED_OUT" });
       answer({ said: "too late" });

@@ -32,8 +32,6 @@ export interface Rig extends Started {
   readonly own: Error;
   /** Connections that are open at this moment. */
   connections(): number;
-  /** Whether a shutdown is under way: some wait for calls before they stop to listen, some the other way round. */
-  leaving(): boolean;
   /** What the framework's own handling of errors was told since this was asked last. What nobody asks for is a failure. */
   logged(): unknown[];
 }
@@ -43,7 +41,7 @@ export interface Rig extends Started {
  * the framework's log of errors that the test has not asked for, and no rejection that nobody handled.
  */
 export async function startRig(framework: Framework, options: RigOptions = {}): Promise<Rig> {
-  const clock = createTestClock({ wallStart: Date.now() });
+  const clock = createTestClock();
   const script = scriptedUpstream<string, unknown>();
   const { policies = [], inbound = [], upstream = script.upstream } = options;
   const ask = createClient({ upstream, runtime: clock, name: "ask" }, ...policies);
@@ -92,7 +90,6 @@ export async function startRig(framework: Framework, options: RigOptions = {}): 
     ask,
     own,
     connections: () => sockets.size,
-    leaving: () => ask.snapshot().draining || !started.server.listening,
     logged: () => log.splice(0),
     close,
   };
