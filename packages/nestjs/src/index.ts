@@ -15,7 +15,8 @@ export {
   type RequestOptions,
 } from "./options.ts";
 export { BreakwaterRegistry } from "./registry.ts";
-export { type UseDecorator, type UseOptions, UsePipeline, UsePolicies } from "./use.ts";
+export type { UseOptions } from "./decorated.ts";
+export { type UseDecorator, UsePipeline, UsePolicies } from "./use.ts";
 export { CallSignal, callSignal } from "./signal.ts";
 export { type AroundOptions, BreakwaterInterceptor } from "./interceptor.ts";
 export { BreakwaterGuard, Inbound, SkipInbound } from "./guard.ts";

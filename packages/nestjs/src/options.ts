@@ -1,4 +1,13 @@
-import type { Duration, Pipeline, Policy, Runtime, Snapshot } from "@breakwater/core";
+import {
+  type Duration,
+  milliseconds,
+  type Pipeline,
+  type Policy,
+  readOptions,
+  type Runtime,
+  type Snapshot,
+  systemRuntime,
+} from "@breakwater/core";
 import type { ContextOptions } from "@breakwater/http";
 
 /** The token of what `forRoot` and `forRootAsync` were given. */
@@ -74,4 +83,28 @@ export function namedBy(token: unknown): readonly [kind?: string, name?: string]
   return typeof token === "string"
     ? ((TOKEN.exec(token)?.slice(1) as [string, string] | undefined) ?? [])
     : [];
+}
+
+/** The options with their defaults. @throws ConfigError for what makes no sense, as NaN that an unset variable became. */
+export function readModuleOptions(given: BreakwaterOptions): Required<
+  Pick<BreakwaterOptions, "clients" | "pipelines" | "runtime">
+> & {
+  readonly inbound: readonly Policy[] | undefined;
+  readonly drainMs: number | undefined;
+} {
+  const options = readOptions("BreakwaterModule", given ?? null);
+  const context = readOptions("BreakwaterModule: context", options.raw("context"));
+  for (const name of ["tenant", "priority", "callId"]) context.callback(name);
+  context.optionalDuration("deadline");
+  context.done();
+  const drain = options.raw<Duration | false>("drain") ?? "30s";
+  const effective = {
+    clients: options.raw<BreakwaterOptions["clients"]>("clients") ?? {},
+    pipelines: options.raw<BreakwaterOptions["pipelines"]>("pipelines") ?? {},
+    inbound: options.raw<readonly Policy[]>("inbound"),
+    runtime: options.raw<Runtime>("runtime") ?? systemRuntime(),
+    drainMs: drain === false ? undefined : milliseconds(drain, "BreakwaterModule: drain"),
+  };
+  options.done();
+  return effective;
 }

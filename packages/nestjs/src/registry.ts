@@ -1,15 +1,11 @@
 import {
   ConfigError,
   createPipeline,
-  type Duration,
   isPromise,
-  milliseconds,
   type Pipeline,
   type Policy,
-  readOptions,
   type Runtime,
   type Snapshot,
-  systemRuntime,
   unwrap,
 } from "@breakwater/core";
 import { createGate, type Gate } from "@breakwater/http";
@@ -23,10 +19,15 @@ import {
 import { DiscoveryService } from "@nestjs/core";
 
 import { decorationsOf, type Made, REGISTRY } from "./decorations.ts";
-import { type BreakwaterOptions, namedBy, type NamedClient, OPTIONS, type PipelineLike } from "./options.ts";
-
-/** Policies that are to be used in every application anew. */
-export type PolicySource = readonly Policy[] | (() => readonly Policy[]);
+import {
+  type BreakwaterOptions,
+  namedBy,
+  type NamedClient,
+  OPTIONS,
+  type PipelineLike,
+  readModuleOptions,
+} from "./options.ts";
+import { policiesOf, type PolicySource } from "./policies.ts";
 
 /** What a decorator leaves behind; each application makes its own of it. */
 export interface Decoration {
@@ -57,7 +58,7 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
     @Inject(OPTIONS) options: BreakwaterOptions,
     @Inject(DiscoveryService) discovery: DiscoveryService,
   ) {
-    const { clients, pipelines, inbound, runtime, drainMs } = checked(options);
+    const { clients, pipelines, inbound, runtime, drainMs } = readModuleOptions(options);
     this.options = options;
     this.#discovery = discovery;
     this.#drainMs = drainMs;
@@ -198,31 +199,6 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
   }
 }
 
-/** @throws ConfigError for what is none, such as `retry` that was not called. */
-export function policiesOf(source: PolicySource): readonly Policy[] {
-  const policies: unknown = typeof source === "function" ? source() : source;
-  if (!Array.isArray(policies)) {
-    throw new ConfigError(
-      `createPipeline(…) or a list of policies is expected, such as [retry(), circuitBreaker()], got ${kindOf(policies)}.`,
-    );
-  }
-  for (const policy of policies as readonly unknown[]) {
-    if (isPolicy(policy)) continue;
-    const hint = typeof policy === "function" ? ` that was not called: write ${policy.name}()` : "";
-    throw new ConfigError(`a policy such as retry() is expected, got ${kindOf(policy)}${hint}.`);
-  }
-  return policies as readonly Policy[];
-}
-
-export function isPolicy(value: unknown): value is Policy {
-  return typeof value === "object" && typeof (value as Partial<Policy> | null)?.apply === "function";
-}
-
-function kindOf(value: unknown): string {
-  if (value === undefined || value === null) return String(value);
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
-}
-
 /** What a mistake is in, before what it is. */
 function placed<T>(where: string, f: () => T): T {
   try {
@@ -248,28 +224,4 @@ function added<T>(map: Map<string, T>, name: string, value: T, kind: string): T 
     );
   map.set(name, value);
   return value;
-}
-
-/** The module's options, with their defaults. */
-function checked(given: BreakwaterOptions): Required<
-  Pick<BreakwaterOptions, "clients" | "pipelines" | "runtime">
-> & {
-  readonly inbound: readonly Policy[] | undefined;
-  readonly drainMs: number | undefined;
-} {
-  const options = readOptions("BreakwaterModule", given ?? null);
-  const context = readOptions("BreakwaterModule: context", options.raw("context"));
-  for (const name of ["tenant", "priority", "callId"]) context.callback(name);
-  context.optionalDuration("deadline");
-  context.done();
-  const drain = options.raw<Duration | false>("drain") ?? "30s";
-  const effective = {
-    clients: options.raw<BreakwaterOptions["clients"]>("clients") ?? {},
-    pipelines: options.raw<BreakwaterOptions["pipelines"]>("pipelines") ?? {},
-    inbound: options.raw<readonly Policy[]>("inbound"),
-    runtime: options.raw<Runtime>("runtime") ?? systemRuntime(),
-    drainMs: drain === false ? undefined : milliseconds(drain, "BreakwaterModule: drain"),
-  };
-  options.done();
-  return effective;
 }
