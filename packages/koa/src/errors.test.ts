@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 
 import { ConfigError, createClient, RefusedError, upstream, UpstreamError } from "@breakwater/core";
 import { scriptedUpstream } from "@breakwater/testing";
-import type { Context } from "koa";
+import Koa, { type Context } from "koa";
 import { describe, expect, test } from "vitest";
 
 import { breakwater, errors, respond } from "./index.ts";
@@ -10,10 +10,10 @@ import { browse, serve, until, versions } from "./server.test-help.ts";
 
 const refusal = new RefusedError({ by: "tenant", code: "RATE_LIMITED", retryAfterMs: 3_000 });
 
-describe.each(versions)("errors on %s", (_, Koa) => {
+describe.each(versions)("errors on %s", (_, App) => {
   const failing = (error: unknown, before: (ctx: Context) => void = () => {}) =>
     serve(
-      new Koa()
+      new App()
         .use(errors())
         .use(breakwater())
         .use((ctx) => {
@@ -49,7 +49,7 @@ describe.each(versions)("errors on %s", (_, Koa) => {
   });
 
   test("middleware around it sees status and body, and may add to the head", async () => {
-    const app = new Koa().use(async (ctx, next) => {
+    const app = new App().use(async (ctx, next) => {
       await next();
       ctx.set("x-seen", `${ctx.status} ${(ctx.body as { code: string }).code}`);
     });
@@ -67,7 +67,7 @@ describe.each(versions)("errors on %s", (_, Koa) => {
 
   test("ctx.throw works as ever, and so do listeners", async () => {
     const { url, told } = await serve(
-      new Koa().use(errors()).use((ctx) => ctx.throw(404, "no such chat", { id: 7 })),
+      new App().use(errors()).use((ctx) => ctx.throw(404, "no such chat", { id: 7 })),
     );
     const response = await fetch(url);
     expect(response.status).toBe(404);
@@ -78,7 +78,7 @@ describe.each(versions)("errors on %s", (_, Koa) => {
   test("passes everything else on, as it is", async () => {
     const caught: unknown[] = [];
     const mine = new Error("mine");
-    const app = new Koa().use(async (ctx, next) => {
+    const app = new App().use(async (ctx, next) => {
       await next().catch((error: unknown) => caught.push(error));
       ctx.status = 418;
     });
@@ -96,7 +96,7 @@ describe.each(versions)("errors on %s", (_, Koa) => {
     expect(ours.told).toEqual([mistake]);
 
     const client = createClient(upstream(() => Promise.reject(mistake)));
-    const route = await serve(new Koa().use(respond(client, () => 1)));
+    const route = await serve(new App().use(respond(client, () => 1)));
     expect((await fetch(route.url)).status).toBe(500);
     expect(route.told).toEqual([mistake]);
 
@@ -131,7 +131,7 @@ describe.each(versions)("errors on %s", (_, Koa) => {
     const mine = new Error("mine");
     for (const begun of [true, false]) {
       const { url, told } = await serve(
-        new Koa().use(errors()).use((ctx) => {
+        new App().use(errors()).use((ctx) => {
           ctx.body = new Readable({
             read() {
               if (begun && !ctx.headerSent) this.push("half an ans");
@@ -155,7 +155,7 @@ describe.each(versions)("errors on %s", (_, Koa) => {
     ["in the middle of events", true, "text/event-stream"],
   ])("answers ours where the body breaks with it, %s", async (__, begun, type) => {
     const { url, told } = await serve(
-      new Koa().use(errors()).use((ctx) => {
+      new App().use(errors()).use((ctx) => {
         ctx.type = type;
         ctx.body = Readable.from(
           (async function* () {
@@ -195,7 +195,7 @@ describe.each(versions)("errors on %s", (_, Koa) => {
     const script = scriptedUpstream();
     const ask = createClient(script.upstream);
     let settled = 0;
-    const app = new Koa().use(async (_ctx, next) => {
+    const app = new App().use(async (_ctx, next) => {
       await next();
       settled++;
     });
@@ -215,7 +215,7 @@ describe.each(versions)("errors on %s", (_, Koa) => {
     for (const own of [true, false]) {
       const body = new Readable({ read: () => {} });
       let closed = false;
-      const app = new Koa().use(errors()).use((ctx) => {
+      const app = new App().use(errors()).use((ctx) => {
         ctx.res.once("close", () => (closed = true));
         ctx.body = body;
         if (!own) return;
@@ -240,5 +240,62 @@ describe.each(versions)("errors on %s", (_, Koa) => {
       });
       expect(told).toEqual([]);
     }
+  });
+});
+
+// Koa 2 knows of no such bodies.
+describe.each([
+  ["a web stream", (stream: ReadableStream): unknown => stream],
+  [
+    "a web response",
+    (stream: ReadableStream): unknown => new Response(stream, { headers: { "x-kept": "1" } }),
+  ],
+])("errors on Koa 3, where the body is %s", (_, bodyOf) => {
+  const started = (read: (ctx: Context, said: (text: string) => void) => Promise<void>, left = () => {}) =>
+    serve(
+      new Koa().use(errors()).use((ctx) => {
+        ctx.type = "text/event-stream";
+        const stream = new ReadableStream<Uint8Array>({
+          pull: (controller) => read(ctx, (text) => controller.enqueue(Buffer.from(text))),
+          cancel: left,
+        });
+        ctx.body = bodyOf(stream);
+      }),
+    );
+
+  test("answers ours where it breaks at once", async () => {
+    const { url, told } = await started(() => Promise.reject(refusal));
+    const response = await fetch(url);
+    expect(response.status).toBe(429);
+    expect(await response.json()).toMatchObject({ code: "RATE_LIMITED" });
+    expect(told).toEqual([]);
+  });
+
+  test("tells of ours inside it where it breaks in the middle", async () => {
+    const { url, told } = await started(async (ctx, say) => {
+      if (ctx.headerSent) throw new Error("Connection error.", { cause: refusal });
+      say("data: 1\n\n");
+      await until(() => ctx.headerSent);
+    });
+    const response = await fetch(url);
+    expect(response.headers.get("content-type")).toMatch(/^text\/event-stream\b/);
+    expect(await response.text()).toMatch(/^data: 1\n\nevent: error\ndata: .*RATE_LIMITED.*\n\n$/);
+    expect(told).toEqual([]);
+  });
+
+  test.each(["GET", "HEAD"])("lets go of it when nobody reads on, of a %s", async (method) => {
+    let left = 0;
+    const silent = new Promise<void>(() => {});
+    const { url, told } = await started(
+      (ctx, say) => (ctx.headerSent ? silent : Promise.resolve(say("data: 1\n\n"))),
+      () => left++,
+    );
+    const browser = browse(url, { method });
+    if (method === "GET") {
+      await browser.read();
+      browser.leave();
+    }
+    await until(() => left === 1);
+    expect(told).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { Stream } from "node:stream";
+import { Readable, Stream } from "node:stream";
 
 import { isLeave, problemOfParser, sendProblem, toProblem } from "@breakwater/http";
 import type { Middleware } from "koa";
@@ -28,6 +28,9 @@ export function errors(): Middleware {
     };
     try {
       await next();
+      const web = webStreamOf(ctx.body);
+      // Koa 3 would cut the connection whatever is wrong, and not tell a stream that is silent that its reader has left.
+      if (web !== undefined) ctx.body = Readable.fromWeb(web);
       // Before the pipe of Koa 3, which cuts the connection at once, hears of it.
       if (ctx.body instanceof Stream)
         ctx.body.once("error", (error) => toProblem(error) && ctx.onerror(error));
@@ -37,4 +40,9 @@ export function errors(): Middleware {
       else if (!isLeave(error, ctx.res)) throw error;
     }
   };
+}
+
+function webStreamOf(body: unknown): ReadableStream | undefined {
+  const stream: unknown = body instanceof Response ? body.body : body;
+  return stream instanceof ReadableStream ? (stream as ReadableStream) : undefined;
 }
