@@ -134,7 +134,8 @@ function callOptions(
 ): CallOptions {
   const { tenant, cost, priority, deadline, idempotent = route?.safe ?? true } = use;
   return {
-    tenant: tenant?.(...args),
+    // Nobody's name is nobody: else all that have none would share a cache.
+    tenant: tenant?.(...args) || undefined,
     cost: cost?.(...args),
     priority: priority?.(...args),
     deadline,

@@ -13,12 +13,15 @@ import {
 import { createTestClock, scriptedUpstream } from "@breakwater/testing";
 import { Controller, Get, Injectable, Param, Sse } from "@nestjs/common";
 import { APP_GUARD } from "@nestjs/core";
+import { ExecutionContextHost } from "@nestjs/core/helpers/execution-context-host.js";
+import { lastValueFrom, Subject } from "rxjs";
 import { describe, expect, it, vi } from "vitest";
 
 import { boot, platforms, serve } from "./app.test-help.ts";
 import { browse, errorLog, turn, until } from "./browser.test-help.ts";
 import {
   BreakwaterGuard,
+  BreakwaterInterceptor,
   BreakwaterModule,
   type BreakwaterOptions,
   BreakwaterRegistry,
@@ -126,6 +129,31 @@ describe("a shutdown", () => {
     expect((await fetch(`${url}/plain`, { headers: { connection: "close" } })).status).toBe(503);
     stream.end();
     expect(await (await asked).json()).toEqual(["a"]);
+    await closing;
+  });
+
+  it("waits for handlers of messages, too, and lets no more of them begin", async () => {
+    const app = await boot({ imports: [BreakwaterModule.forRoot()] });
+    const interceptor = new BreakwaterInterceptor(app.get(BreakwaterRegistry));
+    const message = new ExecutionContextHost([{}], class Handlers {}, function handle() {});
+    message.setType("rpc");
+    const answer = new Subject<string>();
+    const intercepted = () => interceptor.intercept(message, { handle: () => answer });
+    const running = lastValueFrom(intercepted());
+    let closed = false;
+    const closing = app.close().then(() => (closed = true));
+    await until(() =>
+      app
+        .get(BreakwaterRegistry)
+        .snapshot()
+        .some(({ draining }) => draining),
+    );
+    await expect(lastValueFrom(intercepted())).rejects.toMatchObject({ code: "DRAINING" });
+    await turn();
+    expect(closed).toBe(false);
+    answer.next("there");
+    answer.complete();
+    expect(await running).toBe("there");
     await closing;
   });
 

@@ -299,10 +299,12 @@ describe("what policies see of a call", () => {
     await extendContext({ tenant: "south", priority: "batch", callId: "c1" }, async () => {
       await books.find();
       await books.find("north");
+      await books.find("");
     });
     expect(calls.map(({ tenant, priority, id }) => [tenant, priority, id])).toEqual([
       ["south", "batch", "c1"],
       ["north", "batch", "c1"],
+      ["south", "batch", "c1"],
     ]);
   });
 
