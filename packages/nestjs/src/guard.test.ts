@@ -145,6 +145,26 @@ describe.each(platforms)("inbound guards on %s", (platform) => {
     expect(await statuses(url, ["guarded", "guarded", "a", "a"])).toEqual([200, 429, 200, 200]);
   });
 
+  test("count a request once that comes by two of them", async () => {
+    class ByTeam extends BreakwaterGuard {
+      protected override getTracker() {
+        return "north";
+      }
+    }
+    @Controller()
+    class Twice {
+      @Get("twice")
+      @UseGuards(BreakwaterGuard)
+      twice() {}
+      @Get("other")
+      @UseGuards(ByTeam)
+      other() {}
+    }
+    const { url } = await serve(app(Twice, [hourly(3)]), platform);
+    // By two that ask differently it is two.
+    expect(await statuses(url, ["twice", "other", "twice"])).toEqual([200, 200, 429]);
+  });
+
   test("know whose request it is from getTracker(), and whom to let in from shouldSkip()", async () => {
     @Injectable()
     class ByTeam extends BreakwaterGuard {

@@ -75,6 +75,7 @@ export class BreakwaterGuard implements CanActivate {
     if (guards === undefined || (await this.shouldSkip(context))) return true;
     const given = this.getRequestResponse(context);
     const { request, req, res } = unwrapped(given.req, given.res);
+    if (!isFirst(this.constructor, req)) return true;
     const tenant = await this.getTracker(request, context);
     const refused = await this.#registry.gate(guards).admit(req, res, { input: request, tenant });
     if (refused === undefined) return true;
@@ -103,4 +104,14 @@ export class BreakwaterGuard implements CanActivate {
   #said<T>(key: symbol, context: ExecutionContext): T | undefined {
     return this.#reflector.getAllAndOverride<T | undefined>(key, [context.getHandler(), context.getClass()]);
   }
+}
+
+const seen = new WeakMap<object, WeakSet<object>>();
+
+/** Of a guard that stands before the whole application and before a route as well, a request is one request. */
+function isFirst(guard: object, req: object): boolean {
+  const requests = seen.get(guard) ?? new WeakSet();
+  if (requests.has(req)) return false;
+  seen.set(guard, requests.add(req));
+  return true;
 }
