@@ -19,7 +19,9 @@ import {
   HttpCode,
   Injectable,
   type NestInterceptor,
+  NotFoundException,
   Param,
+  ParseIntPipe,
   type PipeTransform,
   Post,
   Redirect,
@@ -146,6 +148,17 @@ describe.each(platforms)("retries around a handler on %s", (platform) => {
       Routes.runs++;
       throw new RefusedError({ by: "books", code: "RATE_LIMITED", retryAfterMs: 1_500 });
     }
+    @Get("missing")
+    @UseInterceptors(BreakwaterInterceptor.around("again"))
+    async missing() {
+      Routes.runs++;
+      throw new NotFoundException("no such book");
+    }
+    @Get("number/:n")
+    @UseInterceptors(BreakwaterInterceptor.around("again"))
+    async number(@Param("n", ParseIntPipe) n: number) {
+      return n;
+    }
     @Post("decorated")
     @UsePipeline("again")
     async decorated() {
@@ -183,6 +196,8 @@ describe.each(platforms)("retries around a handler on %s", (platform) => {
     ["GET", "once", 500, /Internal server error/, 1],
     ["GET", "observable", 200, /^at 2$/, 2],
     ["GET", "refused", 429, /"RATE_LIMITED"/, 1],
+    ["GET", "missing", 404, /no such book/, 1],
+    ["GET", "number/one", 400, /numeric string/, 0],
     ["POST", "decorated", 500, /Internal server error/, 1],
     ["POST", "safe-decorated", 201, /^at 3$/, 3],
     ["GET", "both", 500, /Internal server error/, 3],

@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { Readable } from "node:stream";
 
-import { currentContext, RefusedError, UpstreamError } from "@breakwater/core";
+import { createPipeline, currentContext, RefusedError, UpstreamError } from "@breakwater/core";
 import {
   type ArgumentsHost,
   type CallHandler,
@@ -186,6 +186,12 @@ describe.each(platforms)("the call context on %s", (platform) => {
     @Get("work") work() {
       return this.deep.work();
     }
+    @Get("late") late() {
+      return createPipeline().execute(({ signal }) => {
+        this.deep.signals.push(signal);
+        return new Promise(() => {});
+      });
+    }
     @Get("signal") signal(@CallSignal() signal: AbortSignal) {
       return { same: signal === callSignal(), aborted: signal.aborted };
     }
@@ -247,6 +253,13 @@ describe.each(platforms)("the call context on %s", (platform) => {
     ];
     expect(shorter).toBeLessThan(own);
     expect(longer).toBeLessThan(own + 1_800_000);
+  });
+
+  test("what is not there at the deadline is given up, and told so", async () => {
+    const { app: nest, url } = await serve(app({ context }), platform);
+    const response = await fetch(`${url}/late`, { headers: { "x-request-timeout": "5" } });
+    expect([response.status, response.headers.get("x-breakwater-code")]).toEqual([504, "TIMED_OUT"]);
+    for (const signal of nest.get(Deep).signals) expect(signal?.aborted).toBe(true);
   });
 
   test("requests at the same time do not mix", async () => {
