@@ -1,7 +1,16 @@
 import { describe, expect, it } from "vitest";
 
 import { createTestClock, type TestClock } from "../../testing/src/index.ts";
-import { answered, type Call, createClient, type Ending, guard, relay, type RelayOptions } from "./index.ts";
+import {
+  answered,
+  type Call,
+  createClient,
+  type Ending,
+  guard,
+  relay,
+  type RelayOptions,
+  StalledReaderError,
+} from "./index.ts";
 
 /** A client whose upstream relays `source`; tells how the call ended. */
 function relaying(
@@ -58,6 +67,16 @@ describe("relay", () => {
     await expect(stream.next()).rejects.toBe(broken);
     await expect(stream.next()).rejects.toBe(broken);
     expect(seen.ending).toMatchObject({ status: "failed", error: broken, fault: "upstream" });
+  });
+
+  it("ends for a reader who reads on no more, and says the same to him and to who watches", async () => {
+    const { open, seen, clock } = relaying(words("a", "b"), createTestClock(), { readerStallMs: 5_000 });
+    const stream = await open("x");
+    await stream.next();
+    await clock.advance(5_000);
+    const error: unknown = await stream.next().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(StalledReaderError);
+    expect(seen.ending).toMatchObject({ status: "cancelled", error });
   });
 
   it("gives a reader back who waits at a silent source, when the call is aborted", async () => {

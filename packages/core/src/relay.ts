@@ -57,7 +57,7 @@ export function relay<T>(source: AsyncIterator<T>, call: Call<Any>, options: Rel
   function fail(error: unknown, ending: Partial<Ending> & Pick<Ending, "status">): void {
     if (over) return;
     failure = { error };
-    finish(ending.status, ending);
+    finish(ending.status, { error, ...ending });
     interrupt?.();
   }
 
