@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { type CancelTimer, type Duration, milliseconds, type Runtime, systemRuntime } from "@breakwater/core";
 
 import { isGone } from "./client-gone.ts";
-import { problem, toProblem } from "./problem.ts";
+import { problem, type ProblemResponse, toProblem } from "./problem.ts";
 import { pump } from "./pump.ts";
 import { sendProblem } from "./send-problem.ts";
 
@@ -96,12 +96,13 @@ export async function sendEvents<T>(
   }
 }
 
-/** @internal */
+/** @internal `tell` is called with an error in the middle. */
 export async function streamTo<T>(
   channel: EventChannel,
   res: ServerResponse,
   items: AsyncIterable<T>,
   { render = (item: T): unknown => item }: EventOptions<T>,
+  tell: (found: ProblemResponse, error: unknown) => void = (found) => sendProblem(res, found),
 ): Promise<boolean> {
   try {
     const complete = await pump(res, items[Symbol.asyncIterator](), (item) => {
@@ -112,7 +113,7 @@ export async function streamTo<T>(
     return complete;
   } catch (error) {
     if (!res.headersSent) throw error;
-    sendProblem(res, toProblem(error) ?? problem(500, "STREAM_FAILED"));
+    tell(toProblem(error) ?? problem(500, "STREAM_FAILED"), error);
     return false;
   }
 }

@@ -276,6 +276,21 @@ describe("a stream", () => {
     expect(thrown).toEqual([]);
   });
 
+  test("that is given up on our side says that, and not that something went wrong", async () => {
+    const script = scriptedUpstream();
+    const ask = createClient(script.upstream);
+    const { url, thrown } = await serveClient(ask);
+    const response = fetch(url);
+    const stream = (await script.next()).stream("one");
+    await response;
+    const drained = ask.drain({ withinMs: 0 });
+    expect(await (await response).text()).toMatch(
+      /^data: "one"\n\nevent: error\ndata: .*"code":"CANCELLED".*\n\n$/,
+    );
+    await drained;
+    expect([stream.stopped, thrown]).toEqual([true, []]);
+  });
+
   test("is stopped at once when the browser leaves, although its upstream is silent", async () => {
     const script = scriptedUpstream();
     const counter = permits();

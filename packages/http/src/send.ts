@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 
-import { discard, type MaybePromise, type Meta, type Outcome } from "@breakwater/core";
+import { discard, type Ending, type MaybePromise, type Meta, type Outcome } from "@breakwater/core";
 
 import { isGone } from "./client-gone.ts";
 import { type EventChannel, type EventOptions, openEvents, streamTo } from "./events.ts";
@@ -20,7 +20,7 @@ export type SendOptions<Res = unknown> = EventOptions<Item<Res>>;
 export interface Reply {
   /** Called while nothing was sent. The body is any value that JSON has. */
   json(body: unknown): void;
-  /** Called while nothing was sent, with the error that the problem tells of if there is one. */
+  /** Called wherever the response stands, with the error that the problem tells of if there is one. */
   problem(found: ProblemResponse, error?: unknown): void;
   /** The head of a stream is about to go out. */
   stream(): void;
@@ -72,21 +72,19 @@ async function conclude<Res>(
     discard(outcome);
     return;
   }
-  const tell = (found: ProblemResponse, error?: unknown): void =>
-    res.headersSent ? sendProblem(res, found) : reply.problem(found, error);
   if (!res.headersSent) setMetaHeaders(res, outcome.meta);
   switch (outcome.status) {
     case "refused":
-      tell(problemOfRefusal(outcome.refusal));
+      reply.problem(problemOfRefusal(outcome.refusal));
       return;
     case "cancelled":
       // Cancelled, and the client is still there: somebody on our side gave it up.
-      tell(problem(503, "CANCELLED", 1_000));
+      reply.problem(problem(503, "CANCELLED", 1_000));
       return;
     case "failed": {
       const found = problemOfFailure(outcome);
       if (found === undefined && !res.headersSent) throw outcome.error;
-      tell(found ?? problem(500, "STREAM_FAILED"), outcome.error);
+      reply.problem(found ?? problem(500, "STREAM_FAILED"), outcome.error);
       return;
     }
     case "answered":
@@ -96,8 +94,26 @@ async function conclude<Res>(
         // Nobody would read it, and its permit is of use to others.
         discard(outcome);
         channel.end();
-      } else await streamTo(channel, res, outcome.value, options);
+      } else await stream(channel, res, outcome.value, options, reply, outcome.end);
   }
+}
+
+async function stream<T>(
+  channel: EventChannel,
+  res: ServerResponse,
+  items: AsyncIterable<T>,
+  options: EventOptions<T>,
+  reply: Reply,
+  end: Promise<Ending> | undefined,
+): Promise<void> {
+  let ending: Ending | undefined;
+  void end?.then((known) => (ending = known));
+  await streamTo(channel, res, items, options, (found, error) => {
+    // As by a shutdown, or because the browser did not read on: nothing has gone wrong.
+    const givenUp = ending?.status === "cancelled" && ending.error === error;
+    if (givenUp) reply.problem(problem(503, "CANCELLED", 1_000));
+    else reply.problem(found, error);
+  });
 }
 
 function sendJson<T>(

@@ -7,6 +7,7 @@ import {
   rateLimit,
   retry,
   upstream,
+  UpstreamError,
 } from "@breakwater/core";
 import { scriptedUpstream } from "@breakwater/testing";
 import { bodyParser } from "@koa/bodyparser";
@@ -298,18 +299,51 @@ describe.each(versions)("%s", (_, Koa) => {
       expect(told).toEqual([]);
     });
 
-    test("an error in the middle of a stream is told inside it, and nobody writes again", async () => {
+    test("an error in the middle of a stream is told inside it, and listeners hear of one that is not ours", async () => {
       const script = scriptedUpstream();
       const app = new Koa().use(errors()).use(respond(createClient(script.upstream), () => "x"));
       const { url, told } = await serve(app);
+      const mine = new Error("secret");
+      const reset = new UpstreamError("STREAM_TRUNCATED", "secret", { retryable: true });
+      for (const error of [reset, mine]) {
+        const response = fetch(url);
+        const stream = (await script.next()).stream("one");
+        await response;
+        stream.fail(error);
+        expect(await (await response).text()).toMatch(
+          /^data: "one"\n\nevent: error\ndata: (?!.*secret).*STREAM_(FAILED|TRUNCATED).*\n\n$/,
+        );
+      }
+      expect(told).toEqual([mine]);
+    });
+
+    test("a stream that is given up on our side is nobody's mistake", async () => {
+      const script = scriptedUpstream();
+      const ask = createClient(script.upstream);
+      const { url, told } = await serve(new Koa().use(errors()).use(respond(ask, () => "x")));
       const response = fetch(url);
-      const stream = (await script.next()).stream("one");
+      (await script.next()).stream("one");
       await response;
-      stream.fail(new Error("secret"));
-      expect(await (await response).text()).toMatch(
-        /^data: "one"\n\nevent: error\ndata: .*STREAM_FAILED.*\n\n$/,
-      );
+      const drained = ask.drain({ withinMs: 0 });
+      expect(await (await response).text()).toContain('"code":"CANCELLED"');
+      await drained;
       expect(told).toEqual([]);
+    });
+
+    test("what render throws is told in the same way", async () => {
+      const mine = new RangeError("mine");
+      const render = (n: number): number => {
+        if (n === 2) throw mine;
+        return n;
+      };
+      const count = upstream(async function* () {
+        yield* [1, 2, 3];
+      });
+      const { url, told } = await serve(new Koa().use(respond(createClient(count), () => 1, { render })));
+      expect(await (await fetch(url)).text()).toMatch(
+        /^data: 1\n\nevent: error\ndata: .*STREAM_FAILED.*\n\n$/,
+      );
+      expect(told).toEqual([mine]);
     });
 
     describe("a bad request is a clear 4xx, and the server goes on", () => {

@@ -1,4 +1,4 @@
-import { type ProblemResponse, type Reply, sendProblem, setProblemHead } from "@breakwater/http";
+import { isLeave, type ProblemResponse, type Reply, sendProblem, setProblemHead } from "@breakwater/http";
 import type { Context } from "koa";
 
 /**
@@ -23,7 +23,8 @@ export function replyOf(ctx: Context): Reply {
 export function setProblem(ctx: Context, found: ProblemResponse, error?: unknown): void {
   // Koa's listeners, the one that prints included, are told of what went wrong in the application. Who is refused at
   // a limit, and whom DeepSeek kept waiting, has his answer, and there may be thousands of them; clients have events.
-  if (found.problem.status === 500 && error !== undefined) ctx.app.emit("error", error, ctx);
+  if (found.problem.status === 500 && error !== undefined && !isLeave(error, ctx.res))
+    ctx.app.emit("error", error, ctx);
   if (ctx.headerSent || ctx.respond === false) return sendProblem(ctx.res, found);
   ctx.status = found.problem.status;
   ctx.body = found.problem;
