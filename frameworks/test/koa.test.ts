@@ -42,8 +42,7 @@ async function start(app: Koa, { ask, deepseek, inbound: guards, clock, own, log
   });
   router.get("/teapot", (ctx) => ctx.throw(418, "short and stout"));
 
-  // With or without us, Koa tells of a connection that closed in the middle of a request.
-  app.on("error", (error: { code?: unknown }) => void (error.code === "HPE_INVALID_EOF_STATE" || log(error)));
+  app.on("error", log);
   app
     .use(errors())
     .use(breakwater({ runtime: clock }))

@@ -75,6 +75,31 @@ export function limits(framework: Framework): void {
   });
 
   describe("in front of an upstream", () => {
+    test("no refusal and no fault costs a client its connection", async () => {
+      const one = bulkhead({ name: "upstream", concurrency: 1 });
+      const { url, script } = await startRig(framework, { policies: [one] });
+      const agent = oneConnection();
+      const get = async (route: string) => {
+        const asked = visit(`${url}/${route}/hello`, { agent });
+        const { status } = await asked.fetched();
+        return { status, reused: asked.reused() };
+      };
+      const holder = fetch(`${url}/json/holder`);
+      const held = await script.next();
+      expect(await get("json")).toEqual({ status: 503, reused: false });
+      expect(await get("by-hand")).toEqual({ status: 503, reused: true });
+      held.answer({ said: "done" });
+      await holder;
+
+      const failing = get("json");
+      (await script.next()).fail(new UpstreamError("OVERLOADED", "busy", { status: 503, retryable: true }));
+      expect(await failing).toEqual({ status: 502, reused: true });
+      const well = get("json");
+      (await script.next()).answer({ said: "well" });
+      expect(await well).toEqual({ status: 200, reused: true });
+      agent.destroy();
+    });
+
     test.each(["json", "events", "by-hand"])("a full bulkhead is a 503, also to %s", async (route) => {
       const { url, script } = await startRig(framework, {
         policies: [bulkhead({ name: "upstream", concurrency: 1 })],

@@ -8,7 +8,7 @@ import { eventsOf, until, visit } from "./visit.ts";
 export function shutdown(framework: Framework): void {
   describe("a server that is shut down", () => {
     test("finishes the streams and answers that have begun, and takes nothing new", async () => {
-      const { url, script, close } = await startRig(framework);
+      const { url, script, clock, close } = await startRig(framework);
       const reader = visit(`${url}/events/hello`);
       const stream = (await script.next()).stream("one");
       expect(await reader.event()).toEqual({ data: "one" });
@@ -19,8 +19,8 @@ export function shutdown(framework: Framework): void {
       const closing = close().then(() => (closed = true));
       await refused(url);
       expect(script.calls).toBe(2);
+      await clock.advance(DRAIN_MS - 1);
       expect(closed).toBe(false);
-
       call.answer({ said: "in time" });
       expect(JSON.parse(await asked.rest())).toEqual({ said: "in time" });
       stream.push("two");

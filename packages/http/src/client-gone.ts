@@ -51,8 +51,13 @@ export function isLeave(error: unknown, res: ServerResponse): boolean {
   return false;
 }
 
-/** As a socket and a pipe say it. */
-const LEFT: ReadonlySet<unknown> = new Set(["ECONNRESET", "EPIPE", "ERR_STREAM_PREMATURE_CLOSE"]);
+/** As a socket, a pipe, and a parser in the middle of a request say it. */
+const LEFT: ReadonlySet<unknown> = new Set([
+  "ECONNRESET",
+  "EPIPE",
+  "ERR_STREAM_PREMATURE_CLOSE",
+  "HPE_INVALID_EOF_STATE",
+]);
 
 /** What a wait came to when the client left during it. */
 export const GONE: unique symbol = Symbol("breakwater: the client is gone");
