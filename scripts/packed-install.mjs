@@ -36,7 +36,8 @@ let failed = 0;
 function attempt(what, command, args, { folder, cwd = work } = {}) {
   const path = folder ? folder + delimiter + process.env.PATH : process.env.PATH;
   const env = { ...process.env, PATH: path, PACKAGES: JSON.stringify(names) };
-  const result = spawnSync(command, args, { cwd, encoding: "utf8", env, shell: windows });
+  // A Jest in which something is left open would never end.
+  const result = spawnSync(command, args, { cwd, encoding: "utf8", env, shell: windows, timeout: 300_000 });
   console.log(`${result.status === 0 ? "ok    " : "FAILED"} ${what}`);
   if (result.status === 0) return;
   failed += 1;
