@@ -26,8 +26,10 @@ export type { AroundOptions };
  * leaves and know tenant, deadline and call id; and makes Nest's exceptions of our errors, also of those inside an
  * SDK's error. `forRoot` registers it for the whole application.
  *
- * An `@Sse()` handler may return an async iterable. An error after the head is told as an `error` event whose data is
- * the body that it would have had; Nest sends the head a moment after the handler was called.
+ * An `@Sse()` handler may return an async iterable: each item is the data of an event, or a message of Nest's if it has
+ * `data`; `[DONE]` follows the last. None is asked for before the browser has taken those before it, which an Observable
+ * cannot be told. An error after the head is told as an `error` event whose data is the body that it would have had; Nest
+ * sends the head a moment after the handler was called.
  */
 @Injectable()
 export class BreakwaterInterceptor implements NestInterceptor {
@@ -40,7 +42,8 @@ export class BreakwaterInterceptor implements NestInterceptor {
   /**
    * An interceptor that also puts the pipeline of that name around pipes and handler: one attempt for each
    * subscription, which ends when the answer is complete, with its error, or when nobody waits for it any more. Of
-   * an `@Sse()` handler it holds its permits to the last event. Policies see the platform's request.
+   * an `@Sse()` handler it holds its permits to the last event, of a file and of a handler that answers with `@Res()`
+   * to the last byte. What has begun to go out is not retried. Policies see the platform's request.
    *
    * @throws ConfigError when the application starts, if there is no pipeline of that name.
    *
