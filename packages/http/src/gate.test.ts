@@ -108,6 +108,17 @@ describe("a gate", () => {
     expect(seen).toEqual(["ctx", "team"]);
   });
 
+  test("throws a mistake in what a function of the user's has said, too", async () => {
+    const limits = () => ({ requests: { limit: Number.NaN, per: "1s" } }) as const;
+    const gate = createGate(rateLimit({ name: "by-plan", limits }));
+    const { listen, thrown } = listener((req, res) => gate.admit(req, res));
+    const { url } = await serve(listen);
+    expect((await fetch(url)).status).toBe(599);
+    expect(thrown).toMatchObject([
+      { code: "CONFIG", message: expect.stringContaining("by-plan: limits()") as string },
+    ]);
+  });
+
   test("throws what a function of the user's has thrown, for the framework to tell", async () => {
     const mine = new RangeError("mine");
     const key = (): never => {

@@ -10,7 +10,7 @@ import { problem, problemOfFailure, problemOfRefusal, type ProblemResponse } fro
 export interface Gate {
   /**
    * `undefined` once the request may go on; else what to answer. What it took is given back when the response closes.
-   * Throws what a function of the user's, such as `key`, has thrown.
+   * Throws what a function of the user's, such as `key`, has thrown, and a ConfigError where `limits` are no limits.
    */
   admit(req: IncomingMessage, res: ServerResponse, given?: Admitted): Promise<ProblemResponse | undefined>;
   /** For `describe()`, `snapshot()`, `on()` and `drain()`. */
@@ -56,7 +56,8 @@ export function createGate(...guards: readonly Policy[]): Gate {
             if (outcome.status === "refused") resolve(problemOfRefusal(outcome.refusal));
             if (outcome.status === "failed") {
               const found = problemOfFailure(outcome);
-              if (found === undefined) reject(outcome.error);
+              // What a function of the user's has thrown, or made of limits and costs, is for the framework to tell.
+              if (found === undefined || found.problem.status === 500) reject(outcome.error);
               else resolve(found);
             }
             if (outcome.status === "cancelled") resolve(problem(503, "CANCELLED", 1_000));

@@ -1,11 +1,18 @@
 import { Readable } from "node:stream";
 
-import { ConfigError, createClient, RefusedError, upstream, UpstreamError } from "@breakwater/core";
+import {
+  ConfigError,
+  createClient,
+  rateLimit,
+  RefusedError,
+  upstream,
+  UpstreamError,
+} from "@breakwater/core";
 import { scriptedUpstream } from "@breakwater/testing";
 import Koa, { type Context } from "koa";
 import { describe, expect, test } from "vitest";
 
-import { breakwater, errors, respond } from "./index.ts";
+import { breakwater, errors, inbound, respond } from "./index.ts";
 import { browse, serve, until, versions } from "./server.test-help.ts";
 
 const refusal = new RefusedError({ by: "tenant", code: "RATE_LIMITED", retryAfterMs: 3_000 });
@@ -99,6 +106,11 @@ describe.each(versions)("errors on %s", (_, App) => {
     const route = await serve(new App().use(respond(client, () => 1)));
     expect((await fetch(route.url)).status).toBe(500);
     expect(route.told).toEqual([mistake]);
+
+    const limits = () => ({ requests: { limit: Number.NaN, per: "1s" } }) as const;
+    const gate = await serve(new App().use(errors()).use(inbound(rateLimit({ name: "by-plan", limits }))));
+    expect(await (await fetch(gate.url)).json()).toMatchObject({ status: 500, code: "CONFIG" });
+    expect(gate.told).toMatchObject([{ code: "CONFIG" }]);
 
     const busy = await failing(
       new UpstreamError("OVERLOADED", "Service too busy", { status: 503, retryable: true }),
