@@ -284,7 +284,9 @@ describe.each(platforms)("a permit around a handler on %s", (platform) => {
     const log = errorLog();
     const { url } = await serve(app(Routes, { one: pipeline }), platform, log.listen);
     const held = (): number => pipeline.snapshot().inFlight;
-    return { url, held, log };
+    const endings: string[] = [];
+    pipeline.on((event) => void (event.type === "call-end" && endings.push(event.ending.status)));
+    return { url, held, endings, log };
   }
 
   test.each<[path: string, status: number, body: string]>([
@@ -316,16 +318,20 @@ describe.each(platforms)("a permit around a handler on %s", (platform) => {
   });
 
   test("of a file is held to its last byte", async () => {
-    const { url, held } = await start();
+    const clock = createTestClock();
+    const { url, held, endings } = await start(
+      createPipeline({ runtime: clock }, bulkhead({ name: "one", concurrency: 1 })),
+    );
     const browser = browse(`${url}/file`);
     Routes.source.push("one ");
     expect(await browser.read()).toBe("one ");
-    await turn();
-    expect(held()).toBe(1);
+    await clock.advance(3_600_000);
+    expect([held(), endings]).toEqual([1, []]);
     Routes.source.push("two");
     Routes.source.push(null);
     expect(await browser.read()).toBe("two");
     await until(() => held() === 0);
+    expect(endings).toEqual(["answered"]);
   });
 
   test("of a file comes back when the browser leaves in the middle", async () => {
@@ -344,14 +350,15 @@ describe.each(platforms)("a permit around a handler on %s", (platform) => {
     ["by-hand", "one two"],
     ["later", "sent later"],
   ])("of a handler that answers /%s itself is held until it has", async (path, body) => {
-    const { url, held } = await start();
+    const { url, held, endings } = await start();
     const response = fetch(`${url}/${path}`);
     await until(Routes.gate.begun);
     for (let turns = 0; turns < 5; turns++) await turn();
-    expect(held()).toBe(1);
+    expect([held(), endings]).toEqual([1, []]);
     Routes.gate.open();
     expect(await (await response).text()).toBe(body);
     await until(() => held() === 0);
+    expect(endings).toEqual(["answered"]);
   });
 
   test.each(["silent", "deaf"])("comes back when the browser of /%s leaves", async (path) => {

@@ -115,14 +115,19 @@ export class LeftError extends Error {
 export function single<T>(start: (signal: AbortSignal) => Promise<T>): Observable<T> {
   return new Observable((subscriber) => {
     const leaving = new AbortController();
+    let over = false;
     start(leaving.signal).then(
       (value) => {
+        // Something of it may still go out.
+        over = true;
         subscriber.next(value);
         subscriber.complete();
       },
       (error: unknown) => subscriber.error(error),
     );
-    return () => leaving.abort(new LeftError());
+    return () => {
+      if (!over) leaving.abort(new LeftError());
+    };
   });
 }
 
