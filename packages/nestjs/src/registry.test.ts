@@ -175,6 +175,10 @@ describe("a shutdown", () => {
     let finish = (): void => {};
     const pipeline = createPipeline({ name: "work" });
     const store = { close: async () => void order.push("store") };
+    const both = {
+      drain: async () => void order.push("drained"),
+      close: async () => void order.push("closed"),
+    };
     @Injectable()
     class Jobs {
       @UsePolicies() async run() {
@@ -187,7 +191,9 @@ describe("a shutdown", () => {
       }
     }
     const app = await boot({
-      imports: [BreakwaterModule.forRoot({ clients: { store, same: store }, pipelines: { work: pipeline } })],
+      imports: [
+        BreakwaterModule.forRoot({ clients: { store, same: store, both }, pipelines: { work: pipeline } }),
+      ],
       providers: [Jobs],
     });
     const jobs = app.get(Jobs);
@@ -198,13 +204,13 @@ describe("a shutdown", () => {
     await until(() => pipeline.snapshot().draining);
     await expect(jobs.run()).rejects.toMatchObject({ code: "DRAINING" });
     await expect(jobs.items().next()).rejects.toMatchObject({ code: "DRAINING" });
-    expect(order).toEqual([]);
+    expect(order).toEqual(["drained"]);
     finish();
     await running;
     await turn();
     expect((await items.next()).done).toBe(true);
     await closing;
-    expect(order).toEqual(["job", "items", "store"]);
+    expect(order).toEqual(["drained", "job", "items", "store", "closed"]);
   });
 
   it("closes everything else when something does not close, logs it, and does all that once", async () => {

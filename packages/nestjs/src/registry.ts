@@ -162,7 +162,7 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
 
   /**
    * No more requests are let in. Those that are being served are finished, with all that they still ask for; then
-   * clients and pipelines are drained, and stores closed last, since the others need them. What is still going on when
+   * clients and pipelines are drained, and at last all is closed, stores among it that the others needed. What is still going on when
    * the time is over is cut. Then Nest closes its connections.
    */
   beforeApplicationShutdown(): Promise<void> {
@@ -175,7 +175,7 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
     const withinMs = Math.max(0, until - this.#runtime.now());
     const all = [...new Set<Partial<NamedClient>>([...this.#clients.values(), ...this.#made()])];
     const drained = await Promise.allSettled(all.map(async (one) => one.drain?.({ withinMs })));
-    const closed = await Promise.allSettled(all.map(async (one) => (one.drain ? undefined : one.close?.())));
+    const closed = await Promise.allSettled(all.map(async (one) => one.close?.()));
     // Thrown, it would keep Nest 11 from closing its server.
     for (const end of [...drained, ...closed])
       if (end.status === "rejected") Logger.error(end.reason, BreakwaterRegistry.name);
