@@ -58,7 +58,7 @@ import {
   UsePipeline,
 } from "./index.ts";
 
-const again = (attempts = 3): PipelineLike => [retry({ attempts, delay: () => 0 })];
+const again = (attempts = 3): Pipeline => createPipeline(retry({ attempts, delay: () => 0 }));
 const busy = (): Error => new Error("busy");
 
 const app = (controller: Type, pipelines: Record<string, PipelineLike>) => ({
@@ -213,10 +213,14 @@ describe.each(platforms)("retries around a handler on %s", (platform) => {
 
   test("an answer that a handler has begun to write is never written again", async () => {
     Routes.runs = 0;
-    const { url } = await serve(app(Routes, { again: again(), inner: [] }), platform, errorLog().listen);
+    const pipeline = again();
+    const endings: string[] = [];
+    pipeline.on((event) => void (event.type === "call-end" && endings.push(event.ending.status)));
+    const { url } = await serve(app(Routes, { again: pipeline, inner: [] }), platform, errorLog().listen);
     const response = await fetch(`${url}/begun`);
     expect(await response.text()).toBe("half an answer");
     expect(Routes.runs).toBe(1);
+    expect(endings).toEqual(["failed"]);
   });
 });
 
@@ -320,7 +324,11 @@ describe.each(platforms)("a permit around a handler on %s", (platform) => {
   test("of a file is held to its last byte", async () => {
     const clock = createTestClock();
     const { url, held, endings } = await start(
-      createPipeline({ runtime: clock }, bulkhead({ name: "one", concurrency: 1 })),
+      createPipeline(
+        { runtime: clock },
+        timeout({ total: "10s", idle: "10s" }),
+        bulkhead({ name: "one", concurrency: 1 }),
+      ),
     );
     const browser = browse(`${url}/file`);
     Routes.source.push("one ");

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 
-import { type ExecuteOptions, lazyStream, type Pipeline } from "@breakwater/core";
+import { type ExecuteOptions, type FunctionContext, lazyStream, type Pipeline } from "@breakwater/core";
 import { extendContext } from "@breakwater/http";
 import { type CallHandler, type ExecutionContext, StreamableFile } from "@nestjs/common";
 import { defer, fromEvent, lastValueFrom, type Observable, takeUntil } from "rxjs";
@@ -37,21 +37,22 @@ export function around(
   return single(async (leaving) => {
     let begun: Begun | undefined;
     const answer = await pipeline.execute(
-      async ({ signal }) => {
+      async ({ signal, mark }) => {
         const answering = handle(signal, (said) =>
           lastValueFrom(said.pipe(takeUntil(fromEvent(signal, "abort"))), { defaultValue: undefined }),
         );
         begun = http && (await begunBy(answering, context, http.res));
-        return begun === undefined ? answering : sending(begun, http?.res as ServerResponse);
+        return begun === undefined ? answering : sending(begun, http?.res as ServerResponse, mark);
       },
       { ...options, signal: leaving },
     );
     if (begun === undefined) return answer;
     const response = (answer as AsyncIterable<Begun>)[Symbol.asyncIterator]();
     await response.next();
-    response.next().catch(() => undefined); // comes with the last byte
-    if ("error" in begun) throw begun.error;
-    return begun.value;
+    const end = response.next().catch(() => undefined);
+    if ("value" in begun) return begun.value; // the end comes with the last byte
+    await end;
+    throw begun.error;
   });
 }
 
@@ -72,9 +73,14 @@ async function begunBy(
 }
 
 /** An answer that goes out is a stream, over when its response is; and nobody asks for one again that has begun. */
-async function* sending(begun: Begun, res: ServerResponse): AsyncGenerator<Begun> {
+async function* sending(
+  begun: Begun,
+  res: ServerResponse,
+  mark: FunctionContext["mark"],
+): AsyncGenerator<Begun> {
   yield begun;
   if ("error" in begun) throw begun.error;
+  mark("paused"); // what goes out is not seen here: no clock waits for the next piece of it
   if (!res.closed) await once(res, "close");
 }
 
