@@ -6,6 +6,7 @@ import {
   createClient,
   createPipeline,
   currentContext,
+  type Pipeline,
   RefusedError,
   retry,
 } from "@breakwater/core";
@@ -49,6 +50,13 @@ function eventsOf(body: string): Told[] {
   return events
     .filter((event) => event !== "")
     .map((event) => Object.fromEntries(event.split("\n").map((line) => line.split(/: (.*)/s).slice(0, 2))));
+}
+
+/** How the calls of a pipeline have ended. */
+function endingsOf(pipeline: Pipeline): string[] {
+  const endings: string[] = [];
+  pipeline.on((event) => void (event.type === "call-end" && endings.push(event.ending.status)));
+  return endings;
 }
 
 const dataOf = (body: string): unknown[] => eventsOf(body).map(({ data }) => data);
@@ -164,6 +172,7 @@ describe.each(platforms)("what an @Sse() handler says on %s", (platform) => {
   test.each(cases)("%s", async (what, events) => {
     const log = errorLog();
     const one = createPipeline(bulkhead({ concurrency: 1 }));
+    const endings = endingsOf(one);
     const { url } = await serve(app(Routes, { pipelines: { one } }), platform, log.listen);
     for (const path of ["says", "around"]) {
       const response = await fetch(`${url}/${path}/${what}`);
@@ -175,6 +184,7 @@ describe.each(platforms)("what an @Sse() handler says on %s", (platform) => {
     const posted = await fetch(`${url}/says/${what}`, { method: "POST" });
     expect(eventsOf(await posted.text())).toEqual(events);
     expect(one.snapshot().inFlight).toBe(0);
+    expect(endings).toEqual(["answered"]);
     expect(log.errors).toEqual([]);
   });
 
@@ -392,6 +402,7 @@ describe.each(platforms)("a browser that leaves an @Sse() handler on %s", (platf
     Object.assign(state, { signals: [], returned: 0, unsubscribed: 0, aborted: 0 });
     const log = errorLog();
     const one = createPipeline(bulkhead({ concurrency: 1 }));
+    const endings = endingsOf(one);
     const { url } = await serve(app(Routes, { pipelines: { one } }), platform, log.listen);
     const browser = browse(`${url}/${path}`, { method: path.includes("posted") ? "POST" : "GET" });
     await until(() => state.signals.length === 1);
@@ -403,6 +414,7 @@ describe.each(platforms)("a browser that leaves an @Sse() handler on %s", (platf
     expect(state.aborted).toBe(0);
     browser.leave();
     await until(() => state.aborted === 1 && one.snapshot().inFlight === 0);
+    expect(endings).toEqual(path.startsWith("around") ? ["cancelled"] : []);
     if (path.endsWith("iterable")) await until(() => state.returned === 1);
     if (path.endsWith("observable")) await until(() => state.unsubscribed === 1);
     for (let turns = 0; turns < 5; turns++) await turn();
