@@ -1,5 +1,6 @@
 import {
   bulkhead,
+  ConfigError,
   createClient,
   currentContext,
   guard,
@@ -378,5 +379,16 @@ describe.each(versions)("%s", (_, express) => {
       await until(() => settled === 1);
       expect(seen).toEqual([]);
     });
+  });
+
+  test.each([
+    ["breakwater", () => breakwater({ deadline: Number.NaN })],
+    [
+      "respond",
+      () => respond(createClient(upstream(async () => 1)), () => 1, { keepAlive: "soon" as never }),
+    ],
+  ])("%s refuses options that make no sense when it is made", (name, make) => {
+    expect(make).toThrow(`${name}: `);
+    expect(make).toThrow(ConfigError);
   });
 });

@@ -1,6 +1,8 @@
 import type { Client, MaybePromise, Policy } from "@breakwater/core";
 import {
   answerRequest,
+  checkContextOptions,
+  checkRoute,
   type ContextOptions,
   createGate,
   openContext,
@@ -13,6 +15,8 @@ import type { Request, RequestHandler } from "express";
  * Opens the call context: every client that is called while a request is served, also deep inside, is cancelled when
  * the browser leaves and knows tenant, deadline, priority and call id. Use it first.
  *
+ * @throws ConfigError for options that make no sense, as NaN that an unset variable became.
+ *
  * @example
  * ```ts
  * import { breakwater } from "@breakwater/express";
@@ -23,6 +27,7 @@ import type { Request, RequestHandler } from "express";
  * ```
  */
 export function breakwater(options: ContextOptions<Request> = {}): RequestHandler {
+  checkContextOptions("breakwater", options);
   return (req, res, next) => openContext(req, res, options, () => next());
 }
 
@@ -32,6 +37,8 @@ export type ToRequest<Req> = (req: Request) => MaybePromise<Req>;
 /**
  * A route that answers with what a client answers: JSON, or server-sent events where the answer is a stream. Our own
  * errors are answered as problem+json; any other error goes to your error middleware as it is.
+ *
+ * @throws ConfigError for what is no client or no function, and for options that make no sense.
  *
  * @example
  * ```ts
@@ -48,6 +55,7 @@ export function respond<Req, Res>(
   toRequest: ToRequest<Req>,
   options: SendOptions<Res> = {},
 ): RequestHandler {
+  checkRoute("respond", client, toRequest, options);
   return (req, res, next) => {
     answerRequest(req, res, client, () => toRequest(req), options).catch(next);
   };

@@ -1,6 +1,6 @@
 import type { Server, ServerResponse } from "node:http";
 
-import { type CancelTimer, milliseconds, type Runtime, systemRuntime } from "@breakwater/core";
+import { type CancelTimer, ConfigError, readOptions, type Runtime, systemRuntime } from "@breakwater/core";
 
 /** What else is to be shut down: clients, pipelines, stores, anything with a `drain` or else a `close`. */
 export type Drainable =
@@ -19,14 +19,23 @@ export interface ServerDrainOptions {
  * clients are drained and the last connections closed. What is still going on after `withinMs` is cut.
  *
  * @returns whether everything was finished in time.
+ * @throws ConfigError for options that make no sense, and for what is no server or no list; the server then goes on.
  */
 export async function drain(
   server: Server,
   clients: readonly Drainable[] = [],
   options: ServerDrainOptions = {},
 ): Promise<boolean> {
-  const { runtime = systemRuntime() } = options;
-  const withinMs = milliseconds(options.withinMs ?? 30_000, "drain: withinMs");
+  const read = readOptions("drain", options);
+  const withinMs = read.duration("withinMs", 30_000);
+  const runtime = read.raw<Runtime>("runtime") ?? systemRuntime();
+  read.done();
+  if (typeof server?.closeIdleConnections !== "function") {
+    throw new ConfigError("drain: the first argument must be a server, such as app.listen() returns.");
+  }
+  if (!Array.isArray(clients)) {
+    throw new ConfigError("drain: the second argument must be a list of clients, for example [deepseek].");
+  }
   const until = runtime.now() + withinMs;
 
   // Requests on connections that are open already are still served, and are the last on theirs.

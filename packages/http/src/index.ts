@@ -13,6 +13,7 @@ export {
   sendResponse,
   type WebHandler,
 } from "./mount.ts";
+export { checkContextOptions, checkRoute } from "./options.ts";
 export { createOpenAIRoute, type OpenAIRoute, type RoutedClient, type RouteOptions } from "./openai-route.ts";
 export {
   type Problem,

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { BodyTooLargeError, readBody } from "./body.ts";
 import { isGone, isLeave } from "./client-gone.ts";
 import { type ContextOptions, openContext } from "./context.ts";
+import { readContextOptions } from "./options.ts";
 import { problem, toProblem } from "./problem.ts";
 import { pump } from "./pump.ts";
 import { sendProblem } from "./send-problem.ts";
@@ -32,6 +33,8 @@ export type NodeHandler = (req: IncomingMessage, res: ServerResponse, given?: Gi
  *
  * What the handler throws is answered if it is ours, and thrown as it is otherwise.
  *
+ * @throws ConfigError for options that make no sense, as NaN that an unset variable became.
+ *
  * @example
  * ```ts
  * import { createServer } from "node:http";
@@ -46,7 +49,9 @@ export type NodeHandler = (req: IncomingMessage, res: ServerResponse, given?: Gi
  * ```
  */
 export function mount(handler: WebHandler, options: MountOptions = {}): NodeHandler {
-  const { bodyLimit = 8 * 1024 * 1024 } = options;
+  const read = readContextOptions("mount", options);
+  const bodyLimit = read.count("bodyLimit", 8 * 1024 * 1024, { min: 0 });
+  read.done();
   return async (req, res, given = {}) =>
     openContext(req, res, options, async ({ signal }) => {
       try {

@@ -1,5 +1,6 @@
 import {
   bulkhead,
+  ConfigError,
   createClient,
   currentContext,
   guard,
@@ -478,5 +479,16 @@ describe.each(versions)("%s", (_, Koa) => {
     test("refuses what cannot guard", () => {
       expect(() => inbound(retry())).toThrow("inbound: retry does not admit requests");
     });
+  });
+
+  test.each([
+    ["breakwater", () => breakwater({ deadline: Number.NaN })],
+    [
+      "respond",
+      () => respond(createClient(upstream(async () => 1)), () => 1, { keepAlive: "soon" as never }),
+    ],
+  ])("%s refuses options that make no sense when it is made", (name, make) => {
+    expect(make).toThrow(`${name}: `);
+    expect(make).toThrow(ConfigError);
   });
 });

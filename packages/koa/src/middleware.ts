@@ -1,6 +1,6 @@
 import type { Client, MaybePromise, Policy } from "@breakwater/core";
 import type { ContextOptions, RequestContext, SendOptions } from "@breakwater/http";
-import { answerRequest, createGate, openContext } from "@breakwater/http";
+import { answerRequest, checkContextOptions, checkRoute, createGate, openContext } from "@breakwater/http";
 import type { Context, Middleware } from "koa";
 
 import { replyOf, setProblem } from "./reply.ts";
@@ -17,6 +17,8 @@ declare module "koa" {
  * the browser leaves and knows tenant, deadline, priority and call id. It is `ctx.callContext`, too. Use it first,
  * behind `errors()` alone.
  *
+ * @throws ConfigError for options that make no sense, as NaN that an unset variable became.
+ *
  * @example
  * ```ts
  * import { breakwater } from "@breakwater/koa";
@@ -27,6 +29,7 @@ declare module "koa" {
  * ```
  */
 export function breakwater(options: ContextOptions<Context> = {}): Middleware {
+  checkContextOptions("breakwater", options);
   return (ctx, next) => {
     const run = (context: RequestContext): Promise<unknown> => {
       ctx.callContext = context;
@@ -46,6 +49,8 @@ export type ToRequest<Req> = (ctx: Context) => MaybePromise<Req>;
  * An answer in one piece becomes `ctx.body`. A stream is written to `ctx.res` until it is over, and so `await next()`
  * in the middleware around it takes as long.
  *
+ * @throws ConfigError for what is no client or no function, and for options that make no sense.
+ *
  * @example
  * ```ts
  * import { createClient, upstream } from "@breakwater/core";
@@ -61,6 +66,7 @@ export function respond<Req, Res>(
   toRequest: ToRequest<Req>,
   options: SendOptions<Res> = {},
 ): Middleware {
+  checkRoute("respond", client, toRequest, options);
   return (ctx) => answerRequest(ctx.req, ctx.res, client, () => toRequest(ctx), options, replyOf(ctx));
 }
 
