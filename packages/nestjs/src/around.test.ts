@@ -293,19 +293,20 @@ describe.each(platforms)("a permit around a handler on %s", (platform) => {
     return { url, held, endings, log };
   }
 
-  test.each<[path: string, status: number, body: string]>([
-    ["value", 200, "value"],
-    ["empty", 200, ""],
-    ["failing", 500, '{"statusCode":500,"message":"Internal server error"}'],
-    ["away", 307, ""],
-    ["passthrough", 200, "object"],
-  ])("comes back after /%s", async (path, status, body) => {
-    const { url, held } = await start();
+  test.each<[path: string, status: number, body: string, ending: string]>([
+    ["value", 200, "value", "answered"],
+    ["empty", 200, "", "answered"],
+    ["failing", 500, '{"statusCode":500,"message":"Internal server error"}', "failed"],
+    ["away", 307, "", "answered"],
+    ["passthrough", 200, "object", "answered"],
+  ])("comes back after /%s", async (path, status, body, ending) => {
+    const { url, held, endings } = await start();
     const response = await fetch(`${url}/${path}`, { redirect: "manual" });
     const text = await response.text();
     expect(response.status).toBe(status);
     if (status !== 307) expect(text).toBe(body);
     expect(held()).toBe(0);
+    expect(endings).toEqual([ending]);
   });
 
   test("is not there for a second request, which is told so", async () => {
@@ -370,12 +371,13 @@ describe.each(platforms)("a permit around a handler on %s", (platform) => {
   });
 
   test.each(["silent", "deaf"])("comes back when the browser of /%s leaves", async (path) => {
-    const { url, held, log } = await start();
+    const { url, held, endings, log } = await start();
     const browser = browse(`${url}/${path}`);
     await until(() => Routes.signal !== undefined);
     expect(held()).toBe(1);
     browser.leave();
     await until(() => held() === 0);
+    expect(endings).toEqual(["cancelled"]);
     expect(Routes.signal?.aborted).toBe(true);
     expect((await fetch(`${url}/value`)).status).toBe(200);
     expect(log.errors).toEqual([]);
