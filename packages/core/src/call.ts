@@ -29,6 +29,8 @@ interface Hold {
 /** Policies that act on a call, innermost first. Forks share the tail. */
 interface Entered {
   readonly policy: Policy;
+  /** When that is over, a call inside that goes on has the policy behind it. */
+  readonly call: Call<Any>;
   readonly outer: Entered | undefined;
 }
 
@@ -97,7 +99,7 @@ export class Call<Req> {
   #carrier: Call<Any> | undefined = undefined;
   #result: Outcome<Any> | undefined = undefined;
   #ending: Ending | undefined = undefined;
-  #entered: Entered | undefined;
+  #entered: Entered | undefined = undefined;
   #follows: AbortSignal[] | undefined = undefined;
   // Attempts that run inside this one: a linked list, since nearly always there is one at a time.
   #firstChild: Call<Any> | undefined = undefined;
@@ -114,7 +116,7 @@ export class Call<Req> {
     this.carried = options.carried === true;
     this.guest = options.guest === true;
     this.#until = parent?.deadline ?? Infinity;
-    this.#entered = parent === undefined ? undefined : parent.#entered;
+    if (parent !== undefined) this.#entered = this.guest ? acting(parent.#entered) : parent.#entered;
     if (parent !== undefined && !this.detached) parent.#adopt(this);
   }
 
@@ -353,15 +355,15 @@ export class Call<Req> {
   /** False if this policy instance acts on the call already: in a client inside a client it counts once. */
   enter(policy: Policy): boolean {
     for (let entry = this.#entered; entry !== undefined; entry = entry.outer)
-      if (entry.policy === policy) return false;
-    this.#entered = { policy, outer: this.#entered };
+      if (entry.policy === policy && !entry.call.ended) return false;
+    this.#entered = { policy, call: this as Call<Any>, outer: this.#entered };
     return true;
   }
 
   /** Whether another policy of the same kind acts on the call already, here or in a client around this one. */
   nested(policy: Policy): boolean {
     for (let entry = this.#entered; entry !== undefined; entry = entry.outer) {
-      if (entry.policy.kind === policy.kind && entry.policy !== policy) return true;
+      if (entry.policy.kind === policy.kind && entry.policy !== policy && !entry.call.ended) return true;
     }
     return false;
   }
@@ -512,6 +514,7 @@ export class Call<Req> {
     this.#pending = this.#settle = undefined;
     this.#abortListeners = undefined;
     this.#watchers = undefined;
+    this.#entered = undefined;
     if (this.#controller !== undefined) unlinkSignal(this.#controller.signal);
     if (this.parent !== undefined && !this.detached) {
       this.parent.#orphan(this);
@@ -582,6 +585,14 @@ export class Call<Req> {
       this.host.events.emit({ type: "callback-throw", where: "clean-up", error, callId: this.id });
     }
   }
+}
+
+/** Without what is over: a call may begin the next one before it ends, and that one the next, for ever. */
+function acting(entry: Entered | undefined): Entered | undefined {
+  if (entry === undefined) return undefined;
+  const outer = acting(entry.outer);
+  if (entry.call.ended) return outer;
+  return outer === entry.outer ? entry : { ...entry, outer };
 }
 
 const NOBODY: readonly string[] = [];

@@ -251,6 +251,49 @@ describe("a client inside another call", () => {
     await expectNothingLeft(clock, side.client, words.client, pipeline);
   });
 
+  it("has its own retries when the call around it, whose retries stood for them, is over", async () => {
+    const clock = createTestClock();
+    const script = scriptedUpstream();
+    const again = retry({ attempts: 3, baseDelay: 0 });
+    const side = createClient({ upstream: script.upstream, runtime: clock }, again);
+    const pipeline = pipelineOf(clock, retry());
+    const busy = (): Error => Object.assign(new Error("busy"), { status: 503 });
+    const asides: Promise<string>[] = [];
+    const asked = pipeline.execute(async ({ signal }) => {
+      asides.push(side("in time", { signal }));
+      await asides[0]?.catch(() => undefined);
+      asides.push(side("late", { signal }));
+    });
+    (await script.next()).fail(busy());
+    await asked;
+    await expect(asides[0]).rejects.toThrow("busy");
+    (await script.next()).fail(busy());
+    (await script.next()).answer("noted");
+    expect(await asides[1]).toBe("noted");
+    await expectNothingLeft(clock, side, pipeline);
+  });
+
+  it("is behind a policy that was in front of a call that is over, as what it begins in its turn", async () => {
+    const clock = createTestClock();
+    const { policy, endings } = watching();
+    const pipeline = pipelineOf(clock, policy);
+    // Each begins the next one before it is over, as a worker may that never stops.
+    let last: Promise<unknown> | undefined;
+    const work = (left: number, within?: AbortSignal): Promise<void> =>
+      pipeline.execute(
+        async ({ signal }) => {
+          await clock.settle();
+          last = left === 0 ? undefined : work(left - 1, signal);
+        },
+        { signal: within },
+      );
+    await work(5);
+    while (last !== undefined) await last;
+    // The one that begins while the first runs is part of that one; the next is none's.
+    expect(endings).toHaveLength(3);
+    await expectNothingLeft(clock, pipeline);
+  });
+
   it("follows the caller's signal when the call around it is over", async () => {
     const clock = createTestClock();
     const side = asking(clock);
