@@ -81,7 +81,7 @@ export async function startRig(framework: Framework, options: RigOptions = {}): 
       started.server.closeAllConnections();
       await close();
     }
-  });
+  }, 30_000);
   return {
     url: `http://127.0.0.1:${(started.server.address() as AddressInfo).port}`,
     server: started.server,
