@@ -14,7 +14,7 @@ export interface CallOptions {
   readonly tenant?: string | undefined;
   /** @default "interactive" */
   readonly priority?: Priority | undefined;
-  /** How long, from now, an answer is of use. No wait of ours exceeds it. */
+  /** How long, from now, an answer is of use. No wait of ours exceeds it. The context's own can be shortened, not extended. */
   readonly deadline?: Duration | undefined;
   /** Appears in events, errors and `x-breakwater-*` headers. */
   readonly callId?: string | undefined;

@@ -119,6 +119,9 @@ describe("a client", () => {
     expect(() => createClient(echo, { attempts: 3 } as never)).toThrow(
       'a policy such as retry() or timeout({ total: "10s" }) is expected, got an object.',
     );
+    expect(() => createClient(echo, retry as never)).toThrow(
+      "a policy is expected, got the function retry, which was not called: write retry().",
+    );
   });
 
   it("describes order, effective options and what is probably not meant; the options are valid again", () => {
@@ -168,7 +171,7 @@ describe("a client", () => {
     second.answer("done");
     expect(await leaves).toBe("done");
     await clock.advance(1_000);
-    expect(await stays).toMatchObject({ status: "cancelled" });
+    expect(await stays).toMatchObject({ status: "cancelled", reason: { code: "DRAINING" } });
     await clock.advance(5_000); // its work ignores the abort
     await drained;
     await ask.close();

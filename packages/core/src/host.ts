@@ -5,7 +5,7 @@ import { flatten } from "./compose.ts";
 import { currentContext } from "./context.ts";
 import { type Description, describePolicies } from "./describe.ts";
 import { milliseconds, show } from "./duration.ts";
-import { ConfigError, TimedOutError } from "./errors.ts";
+import { ConfigError, RefusedError, TimedOutError } from "./errors.ts";
 import { createEventHub, type Listener } from "./events.ts";
 import type { Any, Handler, Host, MaybePromise, Policy, UpstreamTraits } from "./handler.ts";
 import { type Meta, type Outcome, refused } from "./outcome.ts";
@@ -80,18 +80,21 @@ export function createEngine(
 ): Engine {
   const policies = flatten(given);
   for (const policy of policies) {
-    if (typeof (policy as Policy | undefined)?.apply !== "function") {
-      throw new ConfigError(
-        `a policy such as retry() or timeout({ total: "10s" }) is expected, got ${show(policy)}.`,
-      );
-    }
+    // A function has an `apply` of its own.
+    const uncalled = typeof policy === "function" ? (policy as { readonly name: string }).name : undefined;
+    if (uncalled === undefined && typeof (policy as Policy | undefined)?.apply === "function") continue;
+    throw new ConfigError(
+      uncalled === undefined
+        ? `a policy such as retry() or timeout({ total: "10s" }) is expected, got ${show(policy)}.`
+        : `a policy is expected, got the function ${uncalled}, which was not called: write ${uncalled}().`,
+    );
   }
   const name = settings.name ?? traits?.name ?? "client";
   const runtime = settings.runtime ?? systemRuntime();
   const events = createEventHub(name, runtime.now);
   const budget = createClientBudget(settings.budget);
   const host: Host = { name, runtime, events, traits, budget, track: (call) => scope.add(call) };
-  const scope = createScope(runtime, () => new Error(`${name} is closed`));
+  const scope = createScope(runtime, () => new RefusedError({ by: name, code: "DRAINING" }));
   const drain = async (options?: DrainOptions): Promise<void> => scope.drain(options);
 
   return {
@@ -164,8 +167,10 @@ function deadlineOf(
   context: ReturnType<typeof currentContext>,
   runtime: Runtime,
 ): number | undefined {
-  if (options.deadline !== undefined) return milliseconds(options.deadline, "deadline");
-  return context?.deadlineAt === undefined ? undefined : Math.max(0, context.deadlineAt - runtime.wallNow());
+  const own = options.deadline === undefined ? Infinity : milliseconds(options.deadline, "deadline");
+  const around = context?.deadlineAt === undefined ? Infinity : context.deadlineAt - runtime.wallNow();
+  const ms = Math.max(0, Math.min(own, around));
+  return ms === Infinity ? undefined : ms;
 }
 
 /** The caller's own deadline: nobody's fault but his, and neutral to everything inside. */

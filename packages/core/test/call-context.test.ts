@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 
 import { createTestClock, scriptedUpstream } from "../../testing/src/index.ts";
 import {
+  type Duration,
   type BreakwaterEvent,
   cache,
   type CallContext,
@@ -123,6 +124,23 @@ describe("a client called deep inside another call", () => {
     expect([call.parent, call.tenant]).toEqual([undefined, "t1"]);
     answer("there");
     expect(await asked).toBe("there");
+  });
+});
+
+describe("a deadline", () => {
+  it.each<[number, Duration]>([
+    [500, "1s"],
+    [5_000, "500ms"],
+  ])("of the request in %d ms and of the call in %s: the earlier one counts", async (left, deadline) => {
+    const clock = createTestClock();
+    const script = scriptedUpstream();
+    const ask = createClient({ upstream: script.upstream, runtime: clock });
+    const asked = storage.run({ deadlineAt: clock.wallNow() + left }, () => ask.outcome("x", { deadline }));
+    await script.next();
+    await clock.advance(499);
+    expect(ask.snapshot().inFlight).toBe(1);
+    await clock.advance(1);
+    expect(await asked).toMatchObject({ status: "failed", error: { clock: "deadline", ms: 500 } });
   });
 });
 

@@ -530,7 +530,7 @@ describe("single-flight", () => {
     const reading = reader.next().catch((error: unknown) => error);
     void ask.close();
     await clock.advance(1_000);
-    expect(await reading).toMatchObject({ message: expect.stringContaining("closed") });
+    expect(await reading).toMatchObject({ code: "DRAINING" });
     expect(events.filter((event) => event.type === "call-end")).toMatchObject([
       { ending: { status: "cancelled" } },
     ]);
