@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getDefaultHighWaterMark } from "node:stream";
 
-import { bulkhead, upstream } from "@breakwater/core";
-import { expect, onTestFinished, test } from "vitest";
+import { bulkhead, type Policy, upstream } from "@breakwater/core";
+import { describe, expect, onTestFinished, test } from "vitest";
 
 import type { Framework } from "./framework.ts";
 import { active, type Rig, startRig } from "./rig.ts";
 import { expectTold } from "./told.ts";
-import { eventsOf, turn, until, visit } from "./visit.ts";
+import { eventsOf, turn, until, visit, type Visit } from "./visit.ts";
 
 const READERS = 200;
 const ITEM_BYTES = 8 * 1024;
@@ -23,62 +23,99 @@ const ITEMS = (256 * 1024 + 4 * HIGH_WATER) / ITEM_BYTES;
 
 /** Clients that read slower than their answers are made. */
 export function slowReaders(framework: Framework): void {
-  test(`${READERS} slow readers get everything, and none of it is piled up for them`, async () => {
-    const made = Array.from({ length: READERS }, () => 0);
-    const room = bulkhead({ name: "room", concurrency: READERS });
-    const rig = await startRig(framework, {
-      policies: [room],
-      upstream: upstream(async function* (text: string) {
-        const reader = Number(text);
+  describe(`${READERS} slow readers at once`, () => {
+    test("get everything, and none of it is piled up for them", async () => {
+      const { url, room, readers, made, piledUp } = await startCrowd(framework);
+      expect(active(room)).toBe(READERS);
+      await expectTold(framework, await fetch(`${url}/json/one-more`), {
+        status: 503,
+        code: "BULKHEAD_FULL",
+        retryAfter: 1,
+      });
+
+      const bound = HIGH_WATER + LOOK_AHEAD * ITEM_BYTES;
+      const texts = new Map(readers.map((reader) => [reader, ""]));
+      for (const reading = new Set(readers); reading.size > 0; await turn()) {
+        expect(piledUp()).toBeLessThanOrEqual(bound);
+        for (const reader of reading) {
+          const piece = await reader.read();
+          texts.set(reader, texts.get(reader) + piece);
+          if (piece === "") reading.delete(reader);
+        }
+      }
+      for (const [reader, text] of [...texts.values()].entries()) {
+        const items = eventsOf(text).map(({ data }) => data);
+        expect(items.pop()).toBe("[DONE]");
+        expect(items.map((item) => String(item).slice(0, 20))).toEqual(
+          Array.from({ length: ITEMS }, (_, n) => itemOf(reader, n).slice(0, 20)),
+        );
+      }
+      expect(made.every((count) => count === ITEMS)).toBe(true);
+    });
+
+    test("who leave in the middle, all together, stop everything that was made for them", async () => {
+      const { readers, made, ended } = await startCrowd(framework);
+      for (const reader of readers) reader.leave();
+      await until(() => ended() === READERS);
+      expect(made.filter((count) => count === ITEMS)).toEqual([]);
+    });
+  });
+}
+
+interface Crowd {
+  readonly url: string;
+  /** What they take up, to the last place. */
+  readonly room: Policy;
+  readonly readers: readonly Visit[];
+  /** How many items of each one's stream were made. */
+  readonly made: readonly number[];
+  /** How many of the streams have come to their end, or were left. */
+  ended(): number;
+  /** The most bytes that a reader's stream has made, and that its socket has not taken yet. */
+  piledUp(): number;
+}
+
+/** Readers who have asked, and not read on: each one's stream has filled all that lies between, and waits. */
+async function startCrowd(framework: Framework): Promise<Crowd> {
+  const made = Array.from({ length: READERS }, () => 0);
+  let ended = 0;
+  const room = bulkhead({ name: "room", concurrency: READERS });
+  const rig = await startRig(framework, {
+    policies: [room],
+    upstream: upstream(async function* (text: string) {
+      const reader = Number(text);
+      try {
         for (let n = 0; n < ITEMS; n++) {
           made[reader] = n + 1;
           yield itemOf(reader, n);
         }
-      }),
-    });
-    const responses = responsesOf(rig);
-    const socketPath = await localSocket(rig);
-    const readers = made.map((_, reader) => visit(`${rig.url}/events/${reader}`, { socketPath }));
-    await Promise.all(readers.map((reader) => reader.response));
-
-    /** Bytes that a reader's stream has made, and that its socket has not taken yet. */
-    const piledUp = (): number =>
+      } finally {
+        ended++;
+      }
+    }),
+  });
+  const responses = responsesOf(rig);
+  const socketPath = await localSocket(rig);
+  const readers = made.map((_, reader) => visit(`${rig.url}/events/${reader}`, { socketPath }));
+  await Promise.all(readers.map((reader) => reader.response));
+  await until(() =>
+    [...responses].every(([reader, response]) => response.writableNeedDrain || made[reader] === ITEMS),
+  );
+  expect(made.filter((count) => count === ITEMS)).toEqual([]);
+  return {
+    url: rig.url,
+    room,
+    readers,
+    made,
+    ended: () => ended,
+    piledUp: () =>
       Math.max(
         ...[...responses].map(([reader, { socket }]) => {
           const taken = socket === null ? Infinity : socket.bytesWritten - socket.writableLength;
           return (made[reader] as number) * ITEM_BYTES - taken;
         }),
-      );
-
-    await until(() =>
-      [...responses].every(([reader, response]) => response.writableNeedDrain || made[reader] === ITEMS),
-    );
-    expect(made.filter((count) => count === ITEMS)).toEqual([]);
-    expect(active(room)).toBe(READERS);
-    const bound = HIGH_WATER + LOOK_AHEAD * ITEM_BYTES;
-    await expectTold(framework, await fetch(`${rig.url}/json/one-more`), {
-      status: 503,
-      code: "BULKHEAD_FULL",
-      retryAfter: 1,
-    });
-
-    const texts = new Map(readers.map((reader) => [reader, ""]));
-    for (const reading = new Set(readers); reading.size > 0; await turn()) {
-      expect(piledUp()).toBeLessThanOrEqual(bound);
-      for (const reader of reading) {
-        const piece = await reader.read();
-        texts.set(reader, texts.get(reader) + piece);
-        if (piece === "") reading.delete(reader);
-      }
-    }
-    for (const [reader, text] of [...texts.values()].entries()) {
-      const items = eventsOf(text).map(({ data }) => data);
-      expect(items.pop()).toBe("[DONE]");
-      expect(items.map((item) => String(item).slice(0, 20))).toEqual(
-        Array.from({ length: ITEMS }, (_, n) => itemOf(reader, n).slice(0, 20)),
-      );
-    }
-  });
+      ),
+  };
 }
 
 const itemOf = (reader: number, n: number): string => `${reader}: ${n} `.padEnd(ITEM_BYTES, ".");
