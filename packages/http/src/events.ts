@@ -45,6 +45,7 @@ export function openEvents(
   const head = (): void => {
     if (res.headersSent) return;
     begin();
+    res.removeHeader("content-length"); // of a body that was meant before: a client would read no further
     res.setHeader("content-type", "text/event-stream; charset=utf-8");
     // no-transform keeps compression from collecting tokens, x-accel-buffering keeps nginx from it.
     res.setHeader("cache-control", "no-cache, no-transform");

@@ -4,7 +4,7 @@ import { discard, type Ending, type MaybePromise, type Meta, type Outcome } from
 
 import { isGone } from "./client-gone.ts";
 import { type EventChannel, type EventOptions, openEvents, streamTo } from "./events.ts";
-import { problem, problemOfFailure, problemOfRefusal, type ProblemResponse } from "./problem.ts";
+import { problem, problemOfFailure, problemOfRefusal, type ProblemResponse, toProblem } from "./problem.ts";
 import { sendProblem } from "./send-problem.ts";
 
 /** What is rendered: the answer, or each item of it where the answer is a stream. */
@@ -109,9 +109,9 @@ async function stream<T>(
   let ending: Ending | undefined;
   void end?.then((known) => (ending = known));
   await streamTo(channel, res, items, options, (found, error) => {
-    // As by a shutdown, or because the browser did not read on: nothing has gone wrong.
+    // By somebody on our side, or because the browser did not read on: nothing has gone wrong.
     const givenUp = ending?.status === "cancelled" && ending.error === error;
-    if (givenUp) reply.problem(problem(503, "CANCELLED", 1_000));
+    if (givenUp) reply.problem(toProblem(error) ?? problem(503, "CANCELLED", 1_000));
     else reply.problem(found, error);
   });
 }
