@@ -16,7 +16,7 @@ async function simulate(): Promise<void> {
       : { scenario: values.scenario };
   const simulator = await startSimulator({
     ...trouble,
-    capacity: { decodeSpeed: 0.15 }, // thirty words a second, as on many an evening
+    capacity: { decodeSpeed: 0.075 }, // fifteen words a second: time enough to close a tab in the middle
     text: { content: says, reasoningMedian: 40 },
   });
   process.env["DEEPSEEK_API_KEY"] = simulator.key;
