@@ -107,7 +107,7 @@ describe.each(platforms)("a shutdown on %s", (platform) => {
     await clock.advance(1);
     await until(() => streams.every(({ stopped }) => stopped));
     expect(await readers[0].read()).toContain("event: error");
-    expect((await readers[1].response).statusCode).toBe(500);
+    expect((await readers[1].response).statusCode).toBe(503);
     await clock.advance(10_000);
     await closing;
     expect(chat.snapshot().inFlight).toBe(0);
