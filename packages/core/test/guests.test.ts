@@ -351,7 +351,7 @@ describe("a client inside another call", () => {
     const thrown = thrownBy(aside);
     const closed = side.client.close();
     await clock.advance(1_000);
-    expect(await thrown).toMatchObject({ message: "client is closed" });
+    expect(await thrown).toMatchObject({ name: "RefusedError", code: "DRAINING" });
     answer("late");
     await closed;
     await expectNothingLeft(clock, side.client, pipeline);
