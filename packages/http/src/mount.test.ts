@@ -137,6 +137,20 @@ describe("a response", () => {
     expect((await fetch(url)).status).toBe(status);
   });
 
+  test("takes the place of one that was meant before", async () => {
+    const handle = mount(() => new Response(new Blob(["busy"]).stream(), { status: 429 }));
+    const { listen } = listener((req, res) => {
+      res.statusMessage = "Fine";
+      res.setHeader("content-length", "2");
+      res.setHeader("content-encoding", "br");
+      return handle(req, res);
+    });
+    const { url } = await serve(listen);
+    const response = await fetch(url);
+    expect([response.status, response.statusText]).toEqual([429, "Too Many Requests"]);
+    expect(await response.text()).toBe("busy");
+  });
+
   test("to HEAD has none either, and its body is let go", async () => {
     let cancelled = false;
     const { url } = await serveWeb(

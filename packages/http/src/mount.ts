@@ -6,7 +6,7 @@ import { type ContextOptions, openContext } from "./context.ts";
 import { readContextOptions } from "./options.ts";
 import { problem, toProblem } from "./problem.ts";
 import { pump } from "./pump.ts";
-import { sendProblem } from "./send-problem.ts";
+import { sendProblem, takeBack } from "./send-problem.ts";
 
 /** A server as the web platform spells it; Hono, edge runtimes and the DeepSeek router are made of it. */
 export type WebHandler = (request: Request) => Response | Promise<Response>;
@@ -122,8 +122,10 @@ export async function sendResponse(res: ServerResponse, response: Response): Pro
     await body?.cancel().catch(() => undefined);
     return;
   }
+  takeBack(res);
   res.statusCode = response.status;
-  if (response.statusText !== "") res.statusMessage = response.statusText;
+  // Also where it is empty: a framework may have set that of another status. HTTP/2 has none.
+  if (res.req.httpVersionMajor < 2) res.statusMessage = response.statusText;
   const hop = hopByHop(response.headers.get("connection"));
   for (const [name, value] of response.headers) {
     if (name === "set-cookie" || hop.has(name)) continue;

@@ -27,13 +27,18 @@ export function sendProblem(res: ServerResponse, found: ProblemResponse): void {
 
 /** Status and headers of a problem, for frameworks that send its body themselves. Nothing may have been sent yet. */
 export function setProblemHead(res: ServerResponse, { problem, headers }: ProblemResponse): void {
-  for (const name of OF_THE_ANSWER) res.removeHeader(name);
+  takeBack(res);
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
   res.setHeader("content-type", "application/problem+json");
   res.setHeader("cache-control", "no-store");
   res.statusCode = problem.status;
   // A framework may have set that of the answer. HTTP/2 has none.
   if (res.req.httpVersionMajor < 2) res.statusMessage = problem.title;
+}
+
+/** @internal What was said of an answer, since there will be another one. */
+export function takeBack(res: ServerResponse): void {
+  for (const name of OF_THE_ANSWER) res.removeHeader(name);
 }
 
 function isEventStream(res: ServerResponse): boolean {
