@@ -464,7 +464,8 @@ export class Call<Req> {
   leaves(work: Promise<unknown>): void {
     let call: Call<Any> | undefined = this as Call<Any>;
     while (call !== undefined) {
-      call.#work = call.#work === undefined ? work : Promise.allSettled([call.#work, work]);
+      // Without what they came to: a call that goes on for days would keep that of each stream that was left in it.
+      call.#work = call.#work === undefined ? work : Promise.allSettled([call.#work, work]).then(nothing);
       call = call.detached ? undefined : call.parent;
     }
   }

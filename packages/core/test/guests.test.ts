@@ -1,4 +1,7 @@
 // A client that is called inside another call, with that call's signal: what ends it, what it tells, what it outlives.
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
 import { describe, expect, it } from "vitest";
 
 import { createTestClock, scriptedUpstream, type TestClock } from "../../testing/src/index.ts";
@@ -292,6 +295,37 @@ describe("a client inside another call", () => {
     // The one that begins while the first runs is part of that one; the next is none's.
     expect(endings).toHaveLength(3);
     await expectNothingLeft(clock, pipeline);
+  });
+
+  it("keeps nothing in a call that goes on when its stream was left", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const clock = createTestClock();
+    const results: WeakRef<object>[] = [];
+    const source: AsyncIterator<string> = {
+      next: async () => ({ done: false, value: "a" }),
+      async return() {
+        const result = { done: true, value: undefined } as const;
+        results.push(new WeakRef(result));
+        return result;
+      },
+    };
+    const words = upstream((_: string) => ({ [Symbol.asyncIterator]: () => source }));
+    const client = createClient({ upstream: words, runtime: clock });
+    const pipeline = pipelineOf(clock, retry());
+    await pipeline.execute(async ({ signal }) => {
+      for (let n = 0; n < 10; n++) {
+        const stream = (await client("x", { signal }))[Symbol.asyncIterator]();
+        await stream.next();
+        await stream.return?.();
+      }
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+      collect();
+      expect([results.length, results.filter((each) => each.deref() !== undefined).length]).toEqual([10, 0]);
+    });
+    await expectNothingLeft(clock, client, pipeline);
   });
 
   it("follows the caller's signal when the call around it is over", async () => {
