@@ -192,7 +192,7 @@ describe("what is no answer", () => {
     const call = await script.next();
     const drained = ask.drain({ withinMs: 0 });
     expect((await response).status).toBe(503);
-    expect((await (await response).json()) as object).toMatchObject({ code: "CANCELLED" });
+    expect((await (await response).json()) as object).toMatchObject({ code: "DRAINING" });
     call.answer("too late");
     await drained;
   });

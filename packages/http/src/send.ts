@@ -78,8 +78,8 @@ async function conclude<Res>(
       reply.problem(problemOfRefusal(outcome.refusal));
       return;
     case "cancelled":
-      // Cancelled, and the client is still there: somebody on our side gave it up.
-      reply.problem(problem(503, "CANCELLED", 1_000));
+      // Cancelled, and the client is still there: somebody on our side gave it up, as a shutdown does.
+      reply.problem(toProblem(outcome.reason) ?? problem(503, "CANCELLED", 1_000));
       return;
     case "failed": {
       const found = problemOfFailure(outcome);
