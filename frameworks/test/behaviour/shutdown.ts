@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { DRAIN_MS, type Framework } from "./framework.ts";
 import { startRig } from "./rig.ts";
+import { expectBroken, expectTold } from "./told.ts";
 import { eventsOf, until, visit } from "./visit.ts";
 
 /** How a server goes: what has begun is finished, nothing new begins, and it does not wait for ever. */
@@ -29,21 +30,23 @@ export function shutdown(framework: Framework): void {
       await closing;
     });
 
-    test("cuts what is left when its time is over", async () => {
+    test("cuts what is left when its time is over, and says so", async () => {
       const { url, script, clock, close } = await startRig(framework);
       const reader = visit(`${url}/events/hello`);
       const stream = (await script.next()).stream("one");
       await reader.event();
+      const asked = visit(`${url}/json/hello`);
+      const { call, answer } = await script.next();
       let closed = false;
       const closing = close().then(() => (closed = true));
       await refused(url);
-      const rest = reader.rest().then(eventsOf, () => "cut" as const);
       await clock.advance(DRAIN_MS - 1);
-      expect([closed, stream.stopped]).toEqual([false, false]);
+      expect([closed, stream.stopped, call.aborted]).toEqual([false, false, false]);
       await clock.advance(1);
-      await until(() => stream.stopped);
-      const last = await rest;
-      if (last !== "cut") expect(last.at(-1)?.event).toBe("error");
+      await until(() => stream.stopped && call.aborted);
+      expectBroken(eventsOf(await reader.rest()), "DRAINING");
+      await expectTold(framework, await asked.fetched(), { status: 503, code: "DRAINING", retryAfter: 1 });
+      answer("too late");
       await clock.advance(1_000);
       await closing;
     });
