@@ -119,6 +119,7 @@ describe("a client", () => {
     expect(() => createClient(echo, { attempts: 3 } as never)).toThrow(
       'a policy such as retry() or timeout({ total: "10s" }) is expected, got an object.',
     );
+    expect(() => createClient(echo, undefined as never)).toThrow("is expected, got undefined.");
     expect(() => createClient(echo, retry as never)).toThrow(
       "a policy is expected, got the function retry, which was not called: write retry().",
     );

@@ -5,7 +5,11 @@ import type { AnyStore } from "./store.ts";
 
 /** The policies of pipelines within pipelines, outermost first. */
 export function flatten(policies: readonly Policy[]): readonly Policy[] {
-  return policies.flatMap((policy) => (policy.parts === undefined ? [policy] : flatten(policy.parts)));
+  // What is no policy is told by who is given it.
+  return policies.flatMap((policy) => {
+    const parts = (policy as Policy | null | undefined)?.parts;
+    return parts === undefined ? [policy] : flatten(parts);
+  });
 }
 
 /** Written order is the real order: the first policy is the outermost. Done once, when a client is made. */

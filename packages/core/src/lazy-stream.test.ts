@@ -61,6 +61,14 @@ describe("a lazy stream", () => {
     expect(seen.returned).toBe(1);
   });
 
+  test("that is left between two reads has stopped, and fired its signal, when that is done", async () => {
+    const { begin, seen } = source([1, 2]);
+    const stream = lazyStream(begin);
+    await stream.next();
+    await stream.return?.();
+    expect(seen).toMatchObject({ returned: 1, signal: { aborted: true } });
+  });
+
   test("does not fire a signal that is its caller's", async () => {
     const { begin, seen } = source([1]);
     const { signal } = new AbortController();

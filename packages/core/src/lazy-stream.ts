@@ -28,6 +28,7 @@ export function lazyStream<T>(
   // The caller's own signal is handed on as it is, since it may tell more than an abort: whose call this is part of.
   let leave: AbortController | undefined;
   let begun: Promise<AsyncIterator<T>> | undefined;
+  let reading = 0;
   let left = false;
 
   const stream: AsyncIterableIterator<T> = {
@@ -38,13 +39,21 @@ export function lazyStream<T>(
         const source = begin(given ?? (leave as AbortController).signal);
         begun = source.then((items) => items[Symbol.asyncIterator]());
       }
-      return (await begun).next();
+      reading++;
+      try {
+        return await (await begun).next();
+      } finally {
+        reading--;
+      }
     },
     async return() {
       left = true;
-      leave?.abort();
+      // Between two reads the source is asked to stop, and waited for: what it held is free when this returns. In the
+      // middle of one it may not hear of that before it has an item.
+      if (reading > 0) leave?.abort();
       const iterator = await begun?.catch(() => undefined);
       await iterator?.return?.();
+      leave?.abort();
       return { done: true, value: undefined };
     },
     [Symbol.asyncIterator]: () => stream,

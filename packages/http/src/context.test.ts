@@ -6,7 +6,7 @@ import { createTestClock, scriptedUpstream } from "@breakwater/testing";
 import { describe, expect, test } from "vitest";
 
 import { ClientGoneError } from "./client-gone.ts";
-import { type ContextOptions, detach, extendContext, openContext } from "./context.ts";
+import { type ContextOptions, detach, extendContext, extendContextOf, openContext } from "./context.ts";
 import { sendOutcome } from "./send.ts";
 import { browse, listener, serve, turn, until } from "./server.test-help.ts";
 
@@ -244,5 +244,34 @@ test("an attempt's signal takes the place of the request's, for what is called i
       expect(currentContext()).toEqual({ ...context, signal });
     });
     expect(currentContext()).toBe(context);
+  });
+});
+
+describe("the steps of an iterable", () => {
+  test("run in the context that they are given, also the one that leaves", async () => {
+    const tenants: unknown[] = [];
+    async function* count(): AsyncGenerator<number> {
+      try {
+        tenants.push(currentContext()?.tenant);
+        yield 1;
+        tenants.push(currentContext()?.tenant);
+        yield 2;
+      } finally {
+        tenants.push(currentContext()?.tenant);
+      }
+    }
+    for await (const n of extendContextOf({ tenant: "acme" }, count())) {
+      expect(currentContext()?.tenant).toBeUndefined();
+      if (n === 2) break;
+    }
+    expect(tenants).toEqual(["acme", "acme", "acme"]);
+  });
+
+  test("may lack one that leaves", async () => {
+    const source: AsyncIterable<number> = {
+      [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false, value: 1 }) }),
+    };
+    const iterator = extendContextOf({}, source)[Symbol.asyncIterator]();
+    expect(await iterator.return?.()).toEqual({ done: true, value: undefined });
   });
 });

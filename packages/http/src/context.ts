@@ -103,6 +103,23 @@ export function extendContext<T>(more: CallContext, f: () => T): T {
   return carrier().run({ ...currentContext(), ...more }, f);
 }
 
+/** As `extendContext`, for every step of an iterable: a generator's body runs in the context of who asks for its next item. */
+export function extendContextOf<T>(more: CallContext, items: AsyncIterable<T>): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = items[Symbol.asyncIterator]();
+      return {
+        next: () => extendContext(more, () => iterator.next()),
+        return: (value?: unknown) =>
+          extendContext(
+            more,
+            () => iterator.return?.(value) ?? Promise.resolve({ done: true, value: undefined }),
+          ),
+      };
+    },
+  };
+}
+
 /**
  * Runs background work of a request: it goes on when the browser leaves, and no deadline bounds it. Tenant, priority
  * and call id stay.

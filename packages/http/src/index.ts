@@ -1,7 +1,14 @@
 export { answerRequest } from "./answer.ts";
 export { problemOfBody, problemOfParser } from "./body.ts";
 export { ClientGoneError, clientSignal, isGone, isLeave } from "./client-gone.ts";
-export { type ContextOptions, detach, extendContext, openContext, type RequestContext } from "./context.ts";
+export {
+  type ContextOptions,
+  detach,
+  extendContext,
+  extendContextOf,
+  openContext,
+  type RequestContext,
+} from "./context.ts";
 export { drain, type Drainable, type ServerDrainOptions } from "./drain.ts";
 export { type EventOptions, sendEvents } from "./events.ts";
 export { type Admitted, createGate, type Gate } from "./gate.ts";
@@ -15,6 +22,7 @@ export {
 } from "./mount.ts";
 export { checkContextOptions, checkRoute } from "./options.ts";
 export { createOpenAIRoute, type OpenAIRoute, type RoutedClient, type RouteOptions } from "./openai-route.ts";
+export { paced } from "./paced.ts";
 export {
   type Problem,
   problemOfFailure,

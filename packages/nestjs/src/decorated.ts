@@ -1,7 +1,6 @@
 import {
   type CallOptions,
   ConfigError,
-  createPipeline,
   currentContext,
   type Duration,
   lazyStream,
@@ -9,14 +8,14 @@ import {
   type Priority,
   type Usage,
 } from "@breakwater/core";
-import { extendContext } from "@breakwater/http";
+import { extendContext, extendContextOf } from "@breakwater/http";
 import { defer, isObservable } from "rxjs";
 
 import { type Made, REGISTRY } from "./decorations.ts";
-import { policiesOf } from "./policies.ts";
+import { pipelineOf } from "./policies.ts";
 import type { Decoration } from "./registry.ts";
 import { routeOf } from "./route.ts";
-import { isAsyncIterable, type Run, stepping, toIterable, toObservable } from "./streams.ts";
+import { isAsyncIterable, toIterable, toObservable } from "./streams.ts";
 
 // Of a method that is only known where it is decorated.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -56,14 +55,18 @@ export function wrap(
     const route = routeOf(currentContext(), this, key);
     const given = signals.map((index): unknown => args[index]).find(isSignal);
     // Async, so that a mistake rejects as all else does that goes wrong here.
-    const execute = async <T>(work: (result: unknown, attempt: Run, where: string) => T, signal = given) =>
-      pipelineOf(this, decoration).execute(
+    const execute = async <T>(
+      work: (result: unknown, signal: AbortSignal, where: string) => T,
+      signal = given,
+    ) =>
+      ownPipelineOf(this, decoration).execute(
         (context) => {
-          // One attempt: clients that are called in it, however deep, are part of it.
-          const attempt: Run = (f) => extendContext({ signal: context.signal }, f);
           const filled = [...args];
           for (const index of signals) filled[index] = context.signal;
-          return attempt(() => work(method.apply(this, filled), attempt, where));
+          // One attempt: clients that are called in it, however deep, are part of it.
+          return extendContext({ signal: context.signal }, () =>
+            work(method.apply(this, filled), context.signal, where),
+          );
         },
         { ...callOptions(use, args, route), input: args, signal },
       );
@@ -93,7 +96,7 @@ function isSignal(value: unknown): value is AbortSignal {
   return value instanceof AbortSignal;
 }
 
-async function promised(result: unknown, _attempt: Run, where: string): Promise<unknown> {
+async function promised(result: unknown, _signal: AbortSignal, where: string): Promise<unknown> {
   const returns = isObservable(result) ? "observable" : isAsyncIterable(result) ? "iterable" : undefined;
   if (returns !== undefined)
     throw new ConfigError(`${where}: the method does not return a promise. Say { returns: "${returns}" }.`);
@@ -104,15 +107,15 @@ async function promised(result: unknown, _attempt: Run, where: string): Promise<
   );
 }
 
-function streamed(result: unknown, attempt: Run, where: string): AsyncIterable<unknown> {
+function streamed(result: unknown, signal: AbortSignal, where: string): AsyncIterable<unknown> {
   if (isObservable(result)) return toIterable(result);
-  if (isAsyncIterable(result)) return stepping(result, attempt);
+  if (isAsyncIterable(result)) return extendContextOf({ signal }, result);
   throw new ConfigError(`${where}: the method returns no stream. Say { returns: "promise" }.`);
 }
 
 const alone = new WeakMap<Decoration, Pipeline>();
 
-function pipelineOf(instance: Made, decoration: Decoration): Pipeline {
+function ownPipelineOf(instance: Made, decoration: Decoration): Pipeline {
   const registry = instance[REGISTRY];
   if (registry !== undefined) return registry.decorated(decoration);
   const { use, where } = decoration;
@@ -123,7 +126,7 @@ function pipelineOf(instance: Made, decoration: Decoration): Pipeline {
   }
   let pipeline = alone.get(decoration);
   if (pipeline === undefined)
-    alone.set(decoration, (pipeline = createPipeline({ name: use.name }, ...policiesOf(use.policies))));
+    alone.set(decoration, (pipeline = pipelineOf({ name: use.name }, use.policies)));
   return pipeline;
 }
 

@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 
+import { paced } from "@breakwater/http";
 import type { ExecutionContext, MessageEvent } from "@nestjs/common";
 import { concat, concatMap, map, type Observable, of } from "rxjs";
 
@@ -27,48 +28,10 @@ function eventsOf(items: AsyncIterable<unknown>, res: ServerResponse | undefined
       .then(undefined, () => undefined);
     return done;
   }
+  // Nest keeps all that the browser has not taken.
   const events = toObservable(res === undefined ? items : paced(items, res));
   // Of what a client says only `data` tells an event: a chunk of an answer may have an `id` and a `type`, too.
   return concat(events.pipe(map((item) => (isObject(item) && "data" in item ? item : { data: item }))), done);
-}
-
-/** Reads on when the browser has taken what was said: Nest keeps all that it has not, however much that is. */
-function paced<T>(items: AsyncIterable<T>, res: ServerResponse): AsyncIterable<T> {
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = items[Symbol.asyncIterator]();
-      let said = false;
-      return {
-        async next() {
-          // What was said is on its way through Nest until this turn of the event loop is over: a source that has its
-          // items at once would have said them all before the response asked to be waited for.
-          if (said) await turn();
-          said = true;
-          if (res.writableNeedDrain) await drained(res);
-          return iterator.next();
-        },
-        return: () => iterator.return?.() ?? Promise.resolve({ done: true, value: undefined }),
-      };
-    },
-  };
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-}
-
-/** Never, for one who has left: he unsubscribes. */
-function drained(res: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = (): void => void res.off("drain", go).off("close", stop);
-    const go = (): void => {
-      stop();
-      resolve();
-    };
-    res.once("drain", go).once("close", stop);
-  });
 }
 
 const FIELDS: ReadonlySet<string> = new Set(["data", "type", "id", "retry", "comment"]);

@@ -192,7 +192,7 @@ describe("a module does not start", () => {
     [
       "a policy that was not called",
       { pipelines: { search: [retry] } },
-      'BreakwaterModule: the pipeline "search": a policy such as retry() is expected, got a function that was not called: write retry().',
+      'BreakwaterModule: the pipeline "search": a policy is expected, got the function retry, which was not called: write retry().',
     ],
     [
       "policies in no list",

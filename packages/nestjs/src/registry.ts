@@ -27,7 +27,7 @@ import {
   type PipelineLike,
   readModuleOptions,
 } from "./options.ts";
-import { policiesOf, type PolicySource } from "./policies.ts";
+import { pipelineOf, type PolicySource } from "./policies.ts";
 
 /** What a decorator leaves behind; each application makes its own of it. */
 export interface Decoration {
@@ -190,7 +190,7 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
   }
 
   #create(name: string, policies: PolicySource): Pipeline {
-    return createPipeline({ name, runtime: this.#runtime }, ...policiesOf(policies));
+    return pipelineOf({ name, runtime: this.#runtime }, policies);
   }
 
   #made(): Pipeline[] {

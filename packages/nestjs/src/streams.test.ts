@@ -13,7 +13,7 @@ import {
 import { describe, expect, it } from "vitest";
 
 import { turn } from "./browser.test-help.ts";
-import { single, stepping, toIterable, toObservable } from "./streams.ts";
+import { single, toIterable, toObservable } from "./streams.ts";
 
 /** A source that says what happens to it. */
 function source(items: readonly number[], more: Partial<AsyncIterator<number>> = {}) {
@@ -203,26 +203,5 @@ describe("single", () => {
   it("fails as its work does", async () => {
     const broken = new Error("broken");
     await expect(lastValueFrom(single(() => Promise.reject(broken)))).rejects.toBe(broken);
-  });
-});
-
-describe("stepping", () => {
-  it("takes every step inside, also the one that leaves", async () => {
-    const { iterable, log } = source([1]);
-    const stepped = stepping(iterable, (f) => {
-      log.push("in");
-      const result = f();
-      log.push("out");
-      return result;
-    })[Symbol.asyncIterator]();
-    await stepped.next();
-    await stepped.return?.();
-    expect(log).toEqual(["begin", "in", "next 1", "out", "in", "return", "out"]);
-  });
-
-  it("leaves what cannot be left", async () => {
-    const { iterable } = source([1], { return: undefined as never });
-    const stepped = stepping(iterable, (f) => f())[Symbol.asyncIterator]();
-    expect(await stepped.return?.()).toEqual({ done: true, value: undefined });
   });
 });

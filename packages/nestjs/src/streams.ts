@@ -1,8 +1,5 @@
 import { Observable, takeWhile } from "rxjs";
 
-/** Runs a function inside of something, such as a call context. */
-export type Run = <T>(f: () => T) => T;
-
 /**
  * What an async iterable says, as an Observable: read from when somebody subscribes, left at once when he unsubscribes,
  * also while it is silent. RxJS's own `from()` would wait for one more item first.
@@ -129,20 +126,6 @@ export function single<T>(start: (signal: AbortSignal) => Promise<T>): Observabl
       if (!over) leaving.abort(new LeftError());
     };
   });
-}
-
-/** Every step of an iterable through `run`: a generator's body runs in the context of who asks for its next item. */
-export function stepping<T>(source: AsyncIterable<T>, run: Run): AsyncIterable<T> {
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = source[Symbol.asyncIterator]();
-      return {
-        next: () => run(() => iterator.next()),
-        return: (value?: unknown) =>
-          run(() => iterator.return?.(value) ?? Promise.resolve({ done: true, value: undefined })),
-      };
-    },
-  };
 }
 
 export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {

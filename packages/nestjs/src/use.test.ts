@@ -641,20 +641,16 @@ describe("a mistake", () => {
     );
     expect(method(UsePolicies({ attempts: 3 } as never))).toThrow('unknown option "attempts"');
     expect(() => UsePolicies(retry as never, retry())).toThrow(
-      "got a function that was not called: write retry()",
+      "got the function retry, which was not called: write retry()",
     );
     expect(() => UsePolicies(undefined as never)).toThrow(
-      "a policy such as retry() is expected, got undefined",
+      'a policy such as retry() or timeout({ total: "10s" }) is expected, got undefined',
     );
     expect(() => UsePolicies([retry()] as never)).toThrow(
-      "a policy such as retry() is expected, got an object",
+      'a policy such as retry() or timeout({ total: "10s" }) is expected, got an array',
     );
-    expect(() => UsePolicies(retry(), { name: "late" } as never)).toThrow(
-      "a policy such as retry() is expected",
-    );
-    expect(method(UsePolicies as never), "without parentheses").toThrow(
-      "a policy such as retry() is expected",
-    );
+    expect(() => UsePolicies(retry(), { name: "late" } as never)).toThrow("a policy such as retry()");
+    expect(method(UsePolicies as never), "without parentheses").toThrow("a policy such as retry()");
   });
 
   it("in a name, or in what a function makes, is told when the application starts", async () => {

@@ -4,7 +4,7 @@ import { isObservable, type Observable } from "rxjs";
 
 import { type AnyMethod, type Args, type Kind, type UseOptions, wrap } from "./decorated.ts";
 import { decorate, REGISTRY } from "./decorations.ts";
-import { isPolicy, policiesOf } from "./policies.ts";
+import { pipelineOf, type PolicySource } from "./policies.ts";
 import { BreakwaterRegistry, type Decoration } from "./registry.ts";
 import { signalParameters } from "./signal.ts";
 
@@ -77,12 +77,13 @@ export function UsePolicies<A extends Args = Args>(
 ): UseDecorator<A>;
 export function UsePolicies(...given: readonly unknown[]): UseDecorator {
   const [first] = given;
-  const hasOptions = typeof first === "object" && first !== null && !isPolicy(first) && !Array.isArray(first);
+  const hasOptions =
+    typeof first === "object" && first !== null && !("apply" in first) && !Array.isArray(first);
   const { name, ...options } = (hasOptions ? first : {}) as UseOptions & { readonly name?: string };
   const rest = hasOptions ? given.slice(1) : given;
   const isSource = rest.length === 1 && typeof rest[0] === "function";
-  // A function is asked by each application; of a list a mistake is told where it stands.
-  const policies = isSource ? (rest[0] as () => readonly Policy[]) : policiesOf(rest as readonly Policy[]);
+  const policies = (isSource ? rest[0] : rest) as PolicySource;
+  if (!isSource) pipelineOf({}, policies); // a function is asked by each application; a mistake in a list is told where it stands
   return decorator((owner) => ({ name: name ?? owner, policies }), "@UsePolicies(…)", options);
 }
 
