@@ -96,6 +96,8 @@ export function createEngine(
   const host: Host = { name, runtime, events, traits, budget, track: (call) => scope.add(call) };
   const scope = createScope(runtime, () => new RefusedError({ by: name, code: "DRAINING" }));
   const drain = async (options?: DrainOptions): Promise<void> => scope.drain(options);
+  // Then what the work around a call expects to use as a whole says nothing of the call.
+  const knowsCost = traits?.cost !== undefined;
 
   return {
     host,
@@ -130,7 +132,7 @@ export function createEngine(
           meta,
           tenant: options.tenant ?? parent?.tenant ?? context?.tenant,
           priority: options.priority ?? parent?.priority ?? context?.priority ?? "interactive",
-          cost: options.cost ?? parent?.trip.cost,
+          cost: options.cost ?? (knowsCost && more.parent === undefined ? undefined : parent?.trip.cost),
           // Of a client that is an upstream itself it is the same work; what work calls on its way is other work.
           idempotent: options.idempotent ?? more.parent?.trip.idempotent ?? true,
           startedAt: now,

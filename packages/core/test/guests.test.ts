@@ -18,6 +18,7 @@ import {
   guard,
   type Pipeline,
   type Policy,
+  rateLimit,
   retry,
   timeout,
   upstream,
@@ -209,6 +210,26 @@ describe("a client inside another call", () => {
     expect(await asked).toEqual(["first", "second"]);
     const usage = { promptTokens: 24, completionTokens: 1, totalTokens: 25, estimated: true };
     expect(endings.map((ending) => ending.usage)).toEqual([usage]);
+  });
+
+  it("is expected to cost what its upstream says, and where that cannot tell, what the call around it is", async () => {
+    const clock = createTestClock();
+    const [plain, seen] = [asking(clock), scriptedUpstream()];
+    const told = Object.assign(seen.upstream, {
+      traits: { ...seen.upstream.traits, cost: (text: string) => ({ totalTokens: text.length }) },
+    });
+    const limit = rateLimit({ limits: { tokens: { limit: 100, per: "1m" } } });
+    const client = createClient({ upstream: told, runtime: clock }, limit);
+    const asked = pipelineOf(clock).execute(
+      ({ signal }) => Promise.all([client("four", { signal }), plain.client("x", { signal })]),
+      { cost: { totalTokens: 90 } },
+    );
+    const [one, other] = [await seen.next(), await plain.script.next()];
+    expect(client.snapshot().policies[0]?.state).toMatchObject({ remaining: { "": { tokens: 96 } } });
+    expect(other.call.trip.cost).toEqual({ totalTokens: 90 });
+    one.answer("a");
+    other.answer("b");
+    expect(await asked).toEqual(["a", "b"]);
   });
 
   it("is not counted again where the work around it passes on what it told of its tokens", async () => {
