@@ -27,6 +27,12 @@ async function upstream(): Promise<{ apiKey: string; baseURL: string }> {
 
 const port = Number(process.env["PORT"] ?? 3000);
 const { app, deepseek } = createGateway({ ...(await upstream()), teams });
+// Teams are told that nobody can be asked; why is for whoever runs this.
+deepseek.on((event) => {
+  if (event.type === "key-disable")
+    console.error(`DeepSeek does not take the key that ends in ${event.key}.`);
+  if (event.type === "account-close") console.error("The account at DeepSeek has no credit left.");
+});
 const server = app.listen(port, "127.0.0.1", () => {
   console.log(`an OpenAI API at http://127.0.0.1:${port}/v1, for ${Object.keys(teams).join(" and ")}`);
 });

@@ -1,6 +1,9 @@
 import { parseArgs } from "node:util";
 
+import type { DeepSeek } from "@breakwater/deepseek";
+import { getClientToken } from "@breakwater/nestjs";
 import type { SimulatorOptions } from "@breakwater/simulator";
+import { Logger } from "@nestjs/common";
 
 import { createApp } from "./app.ts";
 import { says } from "./says.ts";
@@ -31,5 +34,10 @@ async function simulate(): Promise<void> {
 if ((process.env["DEEPSEEK_API_KEY"] ?? "") === "") await simulate();
 const app = await createApp();
 app.enableShutdownHooks();
+// Visitors are told that nobody can be asked; why is for whoever runs this.
+app.get<DeepSeek>(getClientToken("deepseek")).on((event) => {
+  if (event.type === "key-disable") Logger.error(`DeepSeek does not take the key that ends in ${event.key}.`);
+  if (event.type === "account-close") Logger.error("The account at DeepSeek has no credit left.");
+});
 await app.listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1");
 console.log(`chat at ${await app.getUrl()}`);
