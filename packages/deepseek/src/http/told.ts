@@ -37,6 +37,8 @@ const REFUSALS: Readonly<Record<string, readonly [status: number, says: string]>
 };
 
 const GUESTS: Readonly<Record<string, string>> = {
+  // The service's key, which a guest would take for his own.
+  KEYS_DISABLED: "The service cannot ask the model at the moment.",
   RATE_LIMIT: "The model is asked too often at the moment.",
   OVERLOADED: "The model is overloaded at the moment.",
   TIMED_OUT: "There was no answer in time.",
@@ -48,7 +50,7 @@ export function tell(outcome: Failed | Refused, audience: Audience): Told {
   if (outcome.status === "failed") return tellFailure(outcome, audience);
   const { by, code, retryAfterMs } = outcome.refusal;
   const [status, says] = REFUSALS[code] ?? [503, "The request was refused."];
-  const message = audience === "guest" ? says : `${says} (${code}, refused by ${by})`;
+  const message = audience === "guest" ? (GUESTS[code] ?? says) : `${says} (${code}, refused by ${by})`;
   return { status, code, type: typeOf(status), message, retryAfterMs };
 }
 
