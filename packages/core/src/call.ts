@@ -464,8 +464,7 @@ export class Call<Req> {
   leaves(work: Promise<unknown>): void {
     let call: Call<Any> | undefined = this as Call<Any>;
     while (call !== undefined) {
-      // Without what they came to: a call that goes on for days would keep that of each stream that was left in it.
-      call.#work = call.#work === undefined ? work : Promise.allSettled([call.#work, work]).then(nothing);
+      call.#work = call.#work === undefined ? work : bothOver(call.#work, work);
       call = call.detached ? undefined : call.parent;
     }
   }
@@ -594,6 +593,18 @@ function acting(entry: Entered | undefined): Entered | undefined {
   const outer = acting(entry.outer);
   if (entry.call.ended) return outer;
   return outer === entry.outer ? entry : { ...entry, outer };
+}
+
+/** Without what they came to: a call that goes on for days would keep that of each stream that was left in it. */
+function bothOver(one: Promise<unknown>, other: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    let running = 2;
+    const over = (): void => {
+      if (--running === 0) resolve();
+    };
+    one.then(over, over);
+    other.then(over, over);
+  });
 }
 
 const NOBODY: readonly string[] = [];
