@@ -35,6 +35,18 @@ export function Inbound(...guards: readonly Policy[]): ClassDecorator & MethodDe
   return SetMetadata(INBOUND, guards);
 }
 
+/** Whether a class or a method has guards of its own. */
+export function isInbound(target: unknown): boolean {
+  return typeof target === "function" && Reflect.hasMetadata(INBOUND, target);
+}
+
+/** The applications that have made a guard. */
+const guarded = new WeakSet<BreakwaterRegistry>();
+
+export function hasGuard(registry: BreakwaterRegistry): boolean {
+  return guarded.has(registry);
+}
+
 /** Lets all requests to a controller or a route in; `@SkipInbound(false)` takes that back for one route. */
 export function SkipInbound(skip = true): ClassDecorator & MethodDecorator {
   return SetMetadata(SKIP, skip);
@@ -68,6 +80,7 @@ export class BreakwaterGuard implements CanActivate {
   ) {
     this.#registry = registry;
     this.#reflector = reflector;
+    guarded.add(registry);
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {

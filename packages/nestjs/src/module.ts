@@ -19,6 +19,7 @@ import {
   OPTIONS,
 } from "./options.ts";
 import { BreakwaterRegistry } from "./registry.ts";
+import { UnguardedCheck } from "./unguarded.ts";
 
 /** What a class makes for `forRootAsync({ useClass })`. */
 export interface BreakwaterOptionsFactory {
@@ -121,6 +122,7 @@ function rootModule(
       ...options,
       BreakwaterRegistry,
       BreakwaterHealthIndicator,
+      UnguardedCheck,
       { provide: APP_INTERCEPTOR, useClass: BreakwaterInterceptor },
       ...named,
     ],

@@ -653,6 +653,12 @@ describe("a mistake", () => {
     expect(method(UsePolicies as never), "without parentheses").toThrow("a policy such as retry()");
   });
 
+  it.each([undefined, ""])("in a name that is none, %j, is told where it stands", (name) => {
+    expect(() => UsePipeline(name as never)).toThrow(
+      "@UsePipeline(…): the name of a pipeline must be given, got ",
+    );
+  });
+
   it("in a name, or in what a function makes, is told when the application starts", async () => {
     @Injectable()
     class Books {

@@ -44,6 +44,10 @@ export function UsePipeline<A extends Args = Args>(
   name: string,
   options: UseOptions<A> = {},
 ): UseDecorator<A> {
+  if (typeof name !== "string" || name === "")
+    throw new ConfigError(
+      `@UsePipeline(…): the name of a pipeline must be given, got ${JSON.stringify(name)}.`,
+    );
   return decorator(() => name, `@UsePipeline("${name}")`, options);
 }
 
