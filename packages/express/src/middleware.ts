@@ -1,4 +1,4 @@
-import type { Client, MaybePromise, Policy } from "@breakwater/core";
+import type { Client, MaybePromise, Policy, Settings } from "@breakwater/core";
 import {
   answerRequest,
   checkContextOptions,
@@ -74,7 +74,7 @@ export function respond<Req, Res>(
  * express().use("/chat", inbound(bulkhead({ name: "chat", concurrency: 100 })));
  * ```
  */
-export function inbound(...guards: readonly Policy[]): RequestHandler {
+export function inbound(...guards: readonly (Policy | Settings)[]): RequestHandler {
   const gate = createGate(...guards);
   return (req, res, next) => {
     gate

@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { type CancelTimer, type Duration, milliseconds, type Runtime, systemRuntime } from "@breakwater/core";
 
 import { isGone } from "./client-gone.ts";
-import { problem, type ProblemResponse, toProblem } from "./problem.ts";
+import { type ProblemResponse, streamFailed, toProblem } from "./problem.ts";
 import { pump } from "./pump.ts";
 import { sendProblem } from "./send-problem.ts";
 
@@ -114,7 +114,7 @@ export async function streamTo<T>(
     return complete;
   } catch (error) {
     if (!res.headersSent) throw error;
-    tell(toProblem(error) ?? problem(500, "STREAM_FAILED"), error);
+    tell(toProblem(error) ?? streamFailed(), error);
     return false;
   }
 }

@@ -9,6 +9,7 @@ import {
   retry,
   timeout,
 } from "@breakwater/core";
+import { createTestClock } from "@breakwater/testing";
 import { describe, expect, test } from "vitest";
 
 import { openContext } from "./context.ts";
@@ -130,5 +131,21 @@ describe("a gate", () => {
     expect((await fetch(url)).status).toBe(599);
     expect(thrown).toEqual([mine]);
     expect(gate.pipeline.snapshot().inFlight).toBe(0);
+  });
+
+  test("goes by another clock where it is given one", async () => {
+    const runtime = createTestClock();
+    const limits = { requests: { limit: 1, per: "1m" } } as const;
+    const gate = createGate({ runtime }, rateLimit({ name: "in", limits }));
+    const { listen } = listener(async (req, res) => {
+      const refusal = await gate.admit(req, res);
+      if (refusal === undefined) res.end();
+      else sendProblem(res, refusal);
+    });
+    const { url } = await serve(listen);
+    const status = async (): Promise<number> => (await fetch(url)).status;
+    expect([await status(), await status()]).toEqual([200, 429]);
+    await runtime.advance(60_000);
+    expect(await status()).toBe(200);
   });
 });

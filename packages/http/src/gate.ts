@@ -1,6 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-import { chain, ConfigError, createPipeline, type Pipeline, type Policy } from "@breakwater/core";
+import {
+  chain,
+  ConfigError,
+  createPipeline,
+  type Pipeline,
+  type Policy,
+  type Settings,
+} from "@breakwater/core";
 
 import { isGone } from "./client-gone.ts";
 import { openContext } from "./context.ts";
@@ -29,13 +36,17 @@ const GUARD = Symbol.for("breakwater.guard");
 
 /**
  * Puts guards in front of a server. They see the request as `call.request`, so that `rateLimit({ key: (req) => … })`
- * knows whose it is; a bulkhead counts a request until the last byte of its answer.
+ * knows whose it is; a bulkhead counts a request until the last byte of its answer. Settings, such as another clock, may
+ * stand before them.
  *
  * @throws ConfigError for policies that do not admit, such as `retry` and `timeout`: a request that came in cannot be
  * made again, and its time is bounded by the context's `deadline`.
  */
-export function createGate(...guards: readonly Policy[]): Gate {
-  const pipeline = createPipeline({ name: "inbound" }, ...guards);
+export function createGate(...given: readonly (Policy | Settings)[]): Gate {
+  const [first, ...others] = given;
+  const named = typeof first === "object" && !("apply" in first);
+  const settings: Settings = { name: "inbound", ...(named ? first : {}) };
+  const pipeline = createPipeline(settings, ...((named ? others : given) as readonly Policy[]));
   for (const policy of pipeline.parts ?? []) {
     if (GUARD in policy && policy.kind !== "timeout") continue;
     throw new ConfigError(

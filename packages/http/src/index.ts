@@ -28,6 +28,7 @@ export {
   problemOfFailure,
   problemOfRefusal,
   type ProblemResponse,
+  streamFailed,
   toProblem,
 } from "./problem.ts";
 export { type Reply, sendOutcome, type SendOptions, setMetaHeaders } from "./send.ts";

@@ -75,6 +75,11 @@ export function problem(
   };
 }
 
+/** What is said of a stream that an error of the user's own has ended: what that says is nobody's business outside. */
+export function streamFailed(): ProblemResponse {
+  return problem(500, "STREAM_FAILED");
+}
+
 /** Rounded up: who comes back a moment too early is refused again. */
 function seconds(ms: number): number {
   return Math.max(1, Math.ceil(ms / 1_000));

@@ -4,7 +4,14 @@ import { discard, type Ending, type MaybePromise, type Meta, type Outcome } from
 
 import { isGone } from "./client-gone.ts";
 import { type EventChannel, type EventOptions, openEvents, streamTo } from "./events.ts";
-import { problem, problemOfFailure, problemOfRefusal, type ProblemResponse, toProblem } from "./problem.ts";
+import {
+  problem,
+  problemOfFailure,
+  problemOfRefusal,
+  type ProblemResponse,
+  toProblem,
+  streamFailed,
+} from "./problem.ts";
 import { sendProblem } from "./send-problem.ts";
 
 /** What is rendered: the answer, or each item of it where the answer is a stream. */
@@ -84,7 +91,7 @@ async function conclude<Res>(
     case "failed": {
       const found = problemOfFailure(outcome);
       if (found === undefined && !res.headersSent) throw outcome.error;
-      reply.problem(found ?? problem(500, "STREAM_FAILED"), outcome.error);
+      reply.problem(found ?? streamFailed(), outcome.error);
       return;
     }
     case "answered":

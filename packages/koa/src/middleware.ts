@@ -1,4 +1,4 @@
-import type { Client, MaybePromise, Policy } from "@breakwater/core";
+import type { Client, MaybePromise, Policy, Settings } from "@breakwater/core";
 import type { ContextOptions, RequestContext, SendOptions } from "@breakwater/http";
 import { answerRequest, checkContextOptions, checkRoute, createGate, openContext } from "@breakwater/http";
 import type { Context, Middleware } from "koa";
@@ -84,7 +84,7 @@ export function respond<Req, Res>(
  * new Koa().use(inbound(rateLimit({ name: "by-address", key: (ctx) => ctx.ip, limits })));
  * ```
  */
-export function inbound(...guards: readonly Policy[]): Middleware {
+export function inbound(...guards: readonly (Policy | Settings)[]): Middleware {
   const gate = createGate(...guards);
   return async (ctx, next) => {
     const refusal = await gate.admit(ctx.req, ctx.res, { input: ctx });

@@ -308,12 +308,17 @@ describe.each(platforms)("an error of an @Sse() handler on %s", (platform) => {
     }
   });
 
-  test("of the user's own is what Nest makes of it", async () => {
+  test("of the user's own is told to the log, and in the middle of a stream to nobody else", async () => {
     const { response, errors } = await ask("own");
     expect(response.status).toBe(500);
     expect(errors).toEqual([new Error("mine")]);
-    const { body } = await ask("own-after-one");
-    expect(eventsOf(body)).toMatchObject([{ data: "one" }, { event: "error", data: "mine" }]);
+    const { body, errors: told } = await ask("own-after-one");
+    expect(eventsOf(body)).toMatchObject([
+      { data: "one" },
+      { event: "error", data: expect.stringContaining("STREAM_FAILED") as string },
+    ]);
+    expect(body).not.toContain("mine");
+    expect(told).toEqual([new Error("mine")]);
   });
 });
 

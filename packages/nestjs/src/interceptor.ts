@@ -1,11 +1,19 @@
 import { ConfigError, currentContext } from "@breakwater/core";
-import { type ContextOptions, extendContext, isLeave, openContext, toProblem } from "@breakwater/http";
+import {
+  type ContextOptions,
+  extendContext,
+  isLeave,
+  openContext,
+  streamFailed,
+  toProblem,
+} from "@breakwater/http";
 import {
   type CallHandler,
   type ExecutionContext,
   HttpException,
   Inject,
   Injectable,
+  Logger,
   type NestInterceptor,
   type OnModuleInit,
   type Type,
@@ -14,7 +22,7 @@ import { catchError, defer, EMPTY, Observable, of, tap, throwError } from "rxjs"
 
 import { around, type AroundOptions } from "./around.ts";
 import { isSse, toEvents } from "./events.ts";
-import { BreakwaterException, breakOff, toException } from "./exception.ts";
+import { breakOff, toException } from "./exception.ts";
 import { BreakwaterRegistry } from "./registry.ts";
 import { rawOf, routeContext, serves } from "./route.ts";
 import { LeftError } from "./streams.ts";
@@ -147,10 +155,13 @@ function told(error: unknown, context: ExecutionContext): Observable<unknown> {
   // Who makes an exception of our error has said what is to be answered.
   const found = error instanceof HttpException ? undefined : toProblem(error);
   const exception = found === undefined ? error : toException(res, found, error);
-  if (res.headersSent && exception instanceof BreakwaterException) {
-    if (sse) return of({ type: "error", data: exception.getResponse() });
-    // Nest would end what the handler has begun to send, as if it were whole.
-    if (found !== undefined) breakOff(context, found);
+  if (sse && res.headersSent) {
+    if (exception instanceof HttpException) return of({ type: "error", data: exception.getResponse() });
+    // Nest would tell the browser what the error says, and nobody else.
+    Logger.error(error, BreakwaterInterceptor.name);
+    return of({ type: "error", data: toException(res, streamFailed(), error).getResponse() });
   }
+  // Nest would end what the handler has begun to send, as if it were whole.
+  if (res.headersSent && found !== undefined) breakOff(context, found);
   return throwError(() => exception);
 }

@@ -112,7 +112,8 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
   /** @internal Guards in front of routes; one gate for each list of guards. */
   gate(guards: readonly Policy[]): Gate {
     let gate = this.#gates.get(guards);
-    if (gate === undefined) this.#gates.set(guards, (gate = createGate(...guards)));
+    if (gate === undefined)
+      this.#gates.set(guards, (gate = createGate({ runtime: this.#runtime }, ...guards)));
     return gate;
   }
 
