@@ -221,7 +221,7 @@ describe("a module does not start", () => {
   it("without the names that are to be injectable", async () => {
     const root = BreakwaterModule.forRootAsync({ clients: ["deepseek"], useFactory: options });
     await expect(boot({ imports: [root] })).rejects.toThrow(
-      'there is no client "deepseek"; there is "echo". Name it in BreakwaterModule.forRoot({ clients: { … } }) or forFeature().',
+      'BreakwaterModule.forRootAsync: a name beside the factory: there is no client "deepseek"; there is "echo". Name it in BreakwaterModule.forRoot({ clients: { … } }) or forFeature().',
     );
   });
 

@@ -18,7 +18,7 @@ import {
   getPipelineToken,
   OPTIONS,
 } from "./options.ts";
-import { BreakwaterRegistry } from "./registry.ts";
+import { BreakwaterRegistry, placed } from "./registry.ts";
 import { UnguardedCheck } from "./unguarded.ts";
 
 /** What a class makes for `forRootAsync({ useClass })`. */
@@ -104,6 +104,9 @@ export function InjectPipeline(name: string): PropertyDecorator & ParameterDecor
   return Inject(getPipelineToken(name));
 }
 
+/** Only there a name may stand for nothing: `forRoot` takes them from what it is given. */
+const BESIDE = "BreakwaterModule.forRootAsync: a name beside the factory";
+
 function rootModule(
   options: readonly Provider[],
   clients: readonly string[],
@@ -111,8 +114,12 @@ function rootModule(
   imports: readonly Type[] = [],
 ): DynamicModule {
   const named = [
-    ...clients.map((name) => ofRegistry(getClientToken(name), (registry) => registry.client(name))),
-    ...pipelines.map((name) => ofRegistry(getPipelineToken(name), (registry) => registry.pipeline(name))),
+    ...clients.map((name) =>
+      ofRegistry(getClientToken(name), (registry) => placed(BESIDE, () => registry.client(name))),
+    ),
+    ...pipelines.map((name) =>
+      ofRegistry(getPipelineToken(name), (registry) => placed(BESIDE, () => registry.pipeline(name))),
+    ),
   ];
   return {
     module: BreakwaterModule,

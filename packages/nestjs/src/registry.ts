@@ -201,7 +201,7 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
 }
 
 /** What a mistake is in, before what it is. */
-function placed<T>(where: string, f: () => T): T {
+export function placed<T>(where: string, f: () => T): T {
   try {
     return f();
   } catch (error) {
