@@ -312,13 +312,13 @@ describe.each(platforms)("an error of an @Sse() handler on %s", (platform) => {
     const { response, errors } = await ask("own");
     expect(response.status).toBe(500);
     expect(errors).toEqual([new Error("mine")]);
-    const { body, errors: told } = await ask("own-after-one");
+    const { body, errors: logged } = await ask("own-after-one");
     expect(eventsOf(body)).toMatchObject([
       { data: "one" },
       { event: "error", data: expect.stringContaining("STREAM_FAILED") as string },
     ]);
     expect(body).not.toContain("mine");
-    expect(told).toEqual([new Error("mine")]);
+    expect(logged).toEqual([new Error("mine")]);
   });
 });
 
