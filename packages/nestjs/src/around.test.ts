@@ -295,7 +295,7 @@ describe.each(platforms)("a permit around a handler on %s", (platform) => {
 
   test.each<[path: string, status: number, body: string, ending: string]>([
     ["value", 200, "value", "answered"],
-    ["empty", 200, "", "answered"],
+    ["empty", 200, "", "answered"], // trap 66: no EmptyError
     ["failing", 500, '{"statusCode":500,"message":"Internal server error"}', "failed"],
     ["away", 307, "", "answered"],
     ["passthrough", 200, "object", "answered"],

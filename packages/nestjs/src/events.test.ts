@@ -322,7 +322,7 @@ describe.each(platforms)("an error of an @Sse() handler on %s", (platform) => {
   });
 });
 
-describe.each(platforms)("a browser that leaves an @Sse() handler on %s", (platform) => {
+describe.each(platforms)("trap 66: a browser that leaves an @Sse() handler on %s", (platform) => {
   const state = { signals: [] as (AbortSignal | undefined)[], returned: 0, unsubscribed: 0, aborted: 0 };
 
   /** Says what it is told to, and ends only when it is left. */

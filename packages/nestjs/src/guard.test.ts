@@ -298,7 +298,7 @@ describe.each(platforms)("an inbound bulkhead on %s", (platform) => {
     expect(log.errors).toEqual([]);
   });
 
-  test("of 5 lets exactly 5 of 1000 in", async () => {
+  test("trap 33: of 5 lets exactly 5 of 1000 in", async () => {
     const { url, held } = await start(5);
     let answered = 0;
     const statuses = Array.from({ length: 1_000 }, async () => {

@@ -174,7 +174,7 @@ describe("a decorated method", () => {
     for (const path of ["a", "b"]) expect(await (await fetch(`${url}/${path}`)).text()).toBe(path);
   });
 
-  it("runs 5 of 1000 at a time where 5 is the limit", async () => {
+  it("trap 33: runs 5 of 1000 at a time where 5 is the limit", async () => {
     let active = 0;
     let most = 0;
     @Injectable()
@@ -899,7 +899,7 @@ describe("permits of a stream", () => {
     return { streams: app.get(Streams), log, silence, held };
   }
 
-  it("are not taken by one that nobody reads, or that is left before", async () => {
+  it("trap 32: are not taken by one that nobody reads, or that is left before", async () => {
     const { streams: s, log, held } = await streams();
     const never = s.items();
     const left = s.items();
