@@ -99,14 +99,17 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
     return added(this.#pipelines, name, this.#pipelineOf(name, given), "pipeline");
   }
 
-  /** @internal The pipeline of a decorated method, of this application alone. */
+  /** @internal The pipeline of a decorated method, of this application alone. @throws ConfigError that says where the mistake stands. */
   decorated(decoration: Decoration): Pipeline {
-    const { use } = decoration;
-    if (typeof use === "string") return this.pipeline(use);
-    let pipeline = this.#decorated.get(decoration);
-    if (pipeline === undefined)
-      this.#decorated.set(decoration, (pipeline = this.#create(use.name, use.policies)));
-    return pipeline;
+    const { where, use, mistake } = decoration;
+    return placed(where, () => {
+      if (mistake !== undefined) throw new ConfigError(mistake);
+      if (typeof use === "string") return this.pipeline(use);
+      let pipeline = this.#decorated.get(decoration);
+      if (pipeline === undefined)
+        this.#decorated.set(decoration, (pipeline = this.#create(use.name, use.policies)));
+      return pipeline;
+    });
   }
 
   /** @internal Guards in front of routes; one gate for each list of guards. */
@@ -150,14 +153,11 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
       const decorations = decorationsOf(
         made === null ? (metatype as Partial<Function> | null)?.prototype : Object.getPrototypeOf(made),
       );
-      for (const decoration of decorations) {
-        placed(decoration.where, () => {
-          if (decoration.mistake !== undefined) throw new ConfigError(decoration.mistake);
-          this.decorated(decoration);
-        });
-      }
-      // Nest injects into what it makes; this was made by a factory of the user's.
-      if (made !== null && decorations.length > 0) made[REGISTRY] ??= this;
+      for (const decoration of decorations) this.decorated(decoration);
+      // Nest injects into what it makes; this was made by the user, perhaps for an application that is over.
+      const owner = made?.[REGISTRY];
+      if (made !== null && decorations.length > 0 && (owner === undefined || owner.#closing !== undefined))
+        made[REGISTRY] = this;
     }
   }
 

@@ -12,6 +12,12 @@ export class Fits {
   @UsePipeline("p", { tenant: (_words: string, user: User) => user.team })
   async find(_words: string, _user: User, @CallSignal() _signal?: AbortSignal): Promise<void> {}
 
+  // What is said of a call need not look at all of it.
+  @UsePipeline("p", { tenant: (team: string) => team })
+  async part<T>(_team: string, given: T, ..._more: readonly number[]): Promise<T> {
+    return given;
+  }
+
   @UsePolicies({ cost: (words: string) => ({ totalTokens: words.length }) }, retry())
   async *items(words: string): AsyncGenerator<string> {
     yield words;

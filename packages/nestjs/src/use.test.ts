@@ -32,7 +32,7 @@ import {
   Sse,
   UseGuards,
 } from "@nestjs/common";
-import { ContextIdFactory, ModuleRef, REQUEST } from "@nestjs/core";
+import { ContextIdFactory, LazyModuleLoader, ModuleRef, REQUEST } from "@nestjs/core";
 import {
   BehaviorSubject,
   concat,
@@ -373,6 +373,28 @@ describe("what policies see of a call", () => {
     for (const path of ["post", "again"]) await fetch(`${url}/${path}`, { method: "POST" });
     for (const path of ["get", "never"]) await fetch(`${url}/${path}`);
     expect(runs).toEqual(["post", "service", "service", "again", "again", "get", "get", "never"]);
+  });
+
+  it("is once only of a route also where a decorator above has put a function without a name in its place", async () => {
+    const Logged = (): MethodDecorator => (_target, _key, descriptor: PropertyDescriptor) => {
+      const method = descriptor.value as (...args: unknown[]) => unknown;
+      descriptor.value = function (this: unknown, ...args: unknown[]) {
+        return method.apply(this, args);
+      };
+    };
+    let runs = 0;
+    @Controller()
+    class Routes {
+      @Post() @Logged() @UsePolicies(once()) async post() {
+        runs++;
+        throw busy();
+      }
+    }
+    const { url } = await serve({ imports: [root()], controllers: [Routes] }, "express", (app) =>
+      app.useLogger(false),
+    );
+    await fetch(url, { method: "POST" });
+    expect(runs).toBe(1);
   });
 });
 
@@ -1169,6 +1191,44 @@ describe("in a module", () => {
     class EarlyModule {}
     const app = await boot({ imports: [EarlyModule, root({ pipelines: { p: [] } })] });
     expect(await app.get(Early).m()).toBe("there");
+  });
+
+  it("a method may be decorated that is loaded when it is wanted, and a mistake in it says where it is", async () => {
+    @Injectable()
+    class Late {
+      @UsePipeline("p") async m() {
+        return "there";
+      }
+      @UsePipeline("q") async wrong() {}
+    }
+    @Module({ providers: [Late], exports: [Late] })
+    class LateModule {}
+    const app = await boot({ imports: [root({ pipelines: { p: [] } })] });
+    const late = (await app.get(LazyModuleLoader).load(() => LateModule)).get(Late);
+    expect(await late.m()).toBe("there");
+    await expect(late.wrong()).rejects.toThrow('Late.wrong: @UsePipeline("q"): there is no pipeline "q"');
+  });
+
+  it("an instance that is handed to one application after another is in the one that runs", async () => {
+    class Given {
+      @UsePipeline("p") async m() {
+        return "there";
+      }
+    }
+    const given = new Given();
+    const start = () =>
+      boot({
+        imports: [root({ pipelines: { p: [] } })],
+        providers: [{ provide: Given, useValue: given }],
+      });
+    const first = await start();
+    const second = await start();
+    await second.close();
+    expect(await given.m()).toBe("there");
+    await first.close();
+    await expect(given.m()).rejects.toMatchObject({ code: "DRAINING" });
+    await start();
+    expect(await given.m()).toBe("there");
   });
 
   it("what a test puts in the place of a pipeline is what methods run in", async () => {

@@ -10,7 +10,7 @@ import { signalParameters } from "./signal.ts";
 
 /** Decorates a method that returns a promise, an Observable or an async iterable. */
 export type UseDecorator<A extends Args = Args> = <
-  M extends (...args: A) => Promise<unknown> | Observable<unknown> | AsyncIterable<unknown>,
+  M extends (...args: [...A, ...Args]) => Promise<unknown> | Observable<unknown> | AsyncIterable<unknown>,
 >(
   target: object,
   key: string | symbol,
@@ -141,7 +141,7 @@ function injectRegistry(prototype: object): void {
     get: () => undefined,
     // Not enumerable: nobody who prints or compares the instance wants to see it.
     set(this: object, value: unknown) {
-      Object.defineProperty(this, REGISTRY, { value, configurable: true });
+      Object.defineProperty(this, REGISTRY, { value, configurable: true, writable: true });
     },
     configurable: true,
   });
