@@ -42,6 +42,7 @@ import {
   NEVER,
   Observable,
   of,
+  Subject,
   throwError,
   timeout as giveUp,
 } from "rxjs";
@@ -585,4 +586,28 @@ test("a message that is no HTTP is done once, in its pipeline", async () => {
   await expect(intercept(throwError(() => busy()))).rejects.toThrow("busy");
   expect(runs).toBe(2);
   expect(pipeline.snapshot().inFlight).toBe(0);
+});
+
+test.each(["rpc", "ws"])("a handler of %s may answer with many messages, as they come", async (type) => {
+  const pipeline = createPipeline(bulkhead({ concurrency: 1 }));
+  const { app: nest } = await serve({
+    imports: [BreakwaterModule.forRoot({ pipelines: { one: pipeline } })],
+  });
+  const Around = BreakwaterInterceptor.around("one") as new (registry: BreakwaterRegistry) => NestInterceptor;
+  const context = new ExecutionContextHost([{ some: "message" }], Object, () => {});
+  context.setType(type);
+  const messages = new Subject<string>();
+  const answers: unknown[] = [];
+  const answered = await new Around(nest.get(BreakwaterRegistry)).intercept(context, {
+    handle: () => messages,
+  });
+  const subscription = answered.subscribe((answer) => answers.push(answer));
+  await until(() => messages.observed);
+  messages.next("a");
+  messages.next("b");
+  await until(() => answers.length === 2);
+  expect(answers).toEqual(["a", "b"]);
+  expect(pipeline.snapshot().inFlight).toBe(1);
+  subscription.unsubscribe();
+  await until(() => !messages.observed && pipeline.snapshot().inFlight === 0);
 });

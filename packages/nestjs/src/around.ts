@@ -7,7 +7,7 @@ import { type CallHandler, type ExecutionContext, StreamableFile } from "@nestjs
 import { defer, fromEvent, lastValueFrom, type Observable, takeUntil } from "rxjs";
 
 import { isSse, toEvents } from "./events.ts";
-import { isSafe, rawOf } from "./route.ts";
+import { isSafe, keyOf, rawOf } from "./route.ts";
 import { single, toIterable, toObservable } from "./streams.ts";
 
 export interface AroundOptions {
@@ -26,13 +26,15 @@ export function around(
   const options: ExecuteOptions = { input: http?.request, idempotent };
   const handle = <T>(signal: AbortSignal, use: (handled: Observable<unknown>) => T): T =>
     extendContext({ signal }, () => use(next.handle()));
-  if (isSse(context)) {
-    const events = (leaving: AbortSignal): Promise<AsyncIterable<unknown>> =>
-      pipeline.execute(({ signal }) => handle(signal, (said) => toIterable(toEvents(said, http?.res))), {
-        ...options,
-        signal: leaving,
-      });
-    return defer(() => toObservable(lazyStream(events)));
+  const sse = isSse(context);
+  // A message, too, may be answered with many.
+  if (sse || /^(rpc|ws)$/.test(context.getType())) {
+    const items = (leaving: AbortSignal): Promise<AsyncIterable<unknown>> =>
+      pipeline.execute(
+        ({ signal }) => handle(signal, (said) => toIterable(sse ? toEvents(said, http?.res) : said)),
+        { ...options, signal: leaving },
+      );
+    return defer(() => toObservable(lazyStream(items)));
   }
   return single(async (leaving) => {
     let begun: Begun | undefined;
@@ -86,8 +88,7 @@ async function* sending(
 
 /** Whether the handler takes the response into its own hands, with `@Res()` or `@Next()`: it may be sent at any time. */
 function answersItself(context: ExecutionContext): boolean {
-  const said = (key: string): unknown =>
-    Reflect.getMetadata(key, context.getClass(), context.getHandler().name);
+  const said = (key: string): unknown => Reflect.getMetadata(key, context.getClass(), keyOf(context));
   const parameters = Object.keys(said("__routeArguments__") ?? {});
   // They are called by Nest's number of what they are filled with, and their own.
   return said("__responsePassthrough__") !== true && parameters.some((key) => /^[12]:/.test(key));

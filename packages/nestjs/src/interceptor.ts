@@ -124,13 +124,12 @@ export class BreakwaterInterceptor implements NestInterceptor {
         else signal.addEventListener("abort", follow, { once: true });
         let over = false;
         const end = (): void => void (over = true);
-        const handled = extendContext({ ...route, signal: leaving.signal }, () =>
+        extendContext({ ...route, signal: leaving.signal }, () =>
           this.handle(context, next)
             .pipe(tap({ next: sse ? () => {} : end, complete: end, error: end }))
             .subscribe(subscriber),
         );
         return () => {
-          handled.unsubscribe();
           // Nobody waits for the answer any more, as behind RxJS's own timeout().
           if (!over) leaving.abort(new LeftError());
         };

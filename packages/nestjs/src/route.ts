@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { CallContext } from "@breakwater/core";
 import type { ArgumentsHost, ExecutionContext } from "@nestjs/common";
+import { MetadataScanner } from "@nestjs/core";
 
 /** Which handler serves the request, and whether it may serve it twice. */
 export interface Route {
@@ -19,12 +20,21 @@ type RouteContext = CallContext & { readonly [ROUTE]?: Route };
 export function routeContext(context: ExecutionContext): CallContext {
   const route: Route = {
     type: context.getClass(),
-    handler: context.getHandler().name,
+    handler: keyOf(context),
     safe: isSafe(context),
     req: context.getType() === "http" ? rawOf(context).req : undefined,
   };
   const more: RouteContext = { [ROUTE]: route };
   return more;
+}
+
+/** The name of the handler's method. Its function may have none: of decorators the topmost says which one stands there. */
+export function keyOf(context: ExecutionContext): string {
+  const handler = context.getHandler();
+  const prototype = context.getClass().prototype as Record<string, unknown>;
+  if (prototype[handler.name] === handler) return handler.name;
+  const keys = new MetadataScanner().getAllMethodNames(prototype);
+  return keys.find((key) => prototype[key] === handler) ?? handler.name;
 }
 
 /** The route that is being served, if it is by this method of this instance. */
