@@ -1,4 +1,4 @@
-import { ConfigError, currentContext } from "@breakwater/core";
+import { currentContext } from "@breakwater/core";
 import {
   type ContextOptions,
   extendContext,
@@ -23,7 +23,7 @@ import { catchError, defer, EMPTY, Observable, of, tap, throwError } from "rxjs"
 import { around, type AroundOptions } from "./around.ts";
 import { isSse, toEvents } from "./events.ts";
 import { breakOff, toException } from "./exception.ts";
-import { BreakwaterRegistry } from "./registry.ts";
+import { BreakwaterRegistry, placed } from "./registry.ts";
 import { rawOf, routeContext, serves } from "./route.ts";
 import { LeftError } from "./streams.ts";
 
@@ -73,23 +73,12 @@ export class BreakwaterInterceptor implements NestInterceptor {
   static around(name: string, options: AroundOptions = {}): Type<NestInterceptor> {
     @Injectable()
     class PipelineInterceptor extends BreakwaterInterceptor implements OnModuleInit {
-      readonly #pipelines: BreakwaterRegistry;
-
-      constructor(@Inject(BreakwaterRegistry) registry: BreakwaterRegistry) {
-        super(registry);
-        this.#pipelines = registry;
-      }
-
       onModuleInit(): void {
-        try {
-          this.#pipelines.pipeline(name);
-        } catch (error) {
-          throw new ConfigError(`BreakwaterInterceptor.around("${name}"): ${(error as Error).message}`);
-        }
+        placed(`BreakwaterInterceptor.around("${name}")`, () => this.#registry.pipeline(name));
       }
 
       protected override handle(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-        return around(this.#pipelines.pipeline(name), context, next, options);
+        return around(this.#registry.pipeline(name), context, next, options);
       }
     }
     return PipelineInterceptor;
