@@ -40,13 +40,6 @@ export function isInbound(target: unknown): boolean {
   return typeof target === "function" && Reflect.hasMetadata(INBOUND, target);
 }
 
-/** The applications that have made a guard. */
-const guarded = new WeakSet<BreakwaterRegistry>();
-
-export function hasGuard(registry: BreakwaterRegistry): boolean {
-  return guarded.has(registry);
-}
-
 /** Lets all requests to a controller or a route in; `@SkipInbound(false)` takes that back for one route. */
 export function SkipInbound(skip = true): ClassDecorator & MethodDecorator {
   return SetMetadata(SKIP, skip);
@@ -80,7 +73,7 @@ export class BreakwaterGuard implements CanActivate {
   ) {
     this.#registry = registry;
     this.#reflector = reflector;
-    guarded.add(registry);
+    registry.guarded = true;
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {

@@ -43,6 +43,8 @@ export interface Decoration {
 @Injectable()
 export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdown {
   readonly options: BreakwaterOptions;
+  /** @internal Whether a `BreakwaterGuard` was made for it. */
+  guarded = false;
   readonly #discovery: DiscoveryService;
   readonly #runtime: Runtime;
   readonly #clients = new Map<string, NamedClient>();

@@ -1,4 +1,4 @@
-import { currentContext } from "@breakwater/core";
+import { ConfigError, currentContext } from "@breakwater/core";
 import { createParamDecorator } from "@nestjs/common";
 
 const SIGNALS = Symbol.for("breakwater.signal-parameters");
@@ -34,7 +34,7 @@ const ofHandler = createParamDecorator(() => callSignal());
  */
 export function CallSignal(): ParameterDecorator {
   return (target, key, index) => {
-    if (key === undefined) throw new TypeError("@CallSignal() stands before a parameter of a method.");
+    if (key === undefined) throw new ConfigError("@CallSignal() stands before a parameter of a method.");
     ofHandler()(target, key, index);
     Reflect.defineMetadata(SIGNALS, [...signalParameters(target, key), index], target, key);
   };

@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap } from "@nestjs/common";
 import { MetadataScanner, ModulesContainer } from "@nestjs/core";
 
-import { BreakwaterGuard, hasGuard, isInbound } from "./guard.ts";
+import { BreakwaterGuard, isInbound } from "./guard.ts";
 import { BreakwaterRegistry } from "./registry.ts";
 
 /**
@@ -34,7 +34,7 @@ export class UnguardedCheck implements OnApplicationBootstrap {
   }
 
   #isGuarded(): boolean {
-    if (hasGuard(this.#registry)) return true;
+    if (this.#registry.guarded) return true;
     // One per request is not made before there is one; in a test something else may stand in its place.
     return [...this.#modules.values()].some(({ providers, injectables }) =>
       [...providers, ...injectables].some(

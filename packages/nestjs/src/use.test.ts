@@ -5,6 +5,7 @@ import {
   type Call,
   cache,
   circuitBreaker,
+  ConfigError,
   createClient,
   createPipeline,
   currentContext,
@@ -642,7 +643,9 @@ describe("a mistake", () => {
       expect(() => tc39(target, { kind: "method", name: "find" })).toThrow(
         '@UsePolicies(…) needs "experimentalDecorators", as all decorators of Nest do.',
       );
-    expect(() => CallSignal()(class {}, undefined, 0)).toThrow("parameter of a method");
+    const onConstructor = () => CallSignal()(class {}, undefined, 0);
+    expect(onConstructor).toThrow(ConfigError);
+    expect(onConstructor).toThrow("parameter of a method");
   });
 
   it("in its options as well", () => {
