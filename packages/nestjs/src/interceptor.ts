@@ -50,8 +50,9 @@ export class BreakwaterInterceptor implements NestInterceptor {
   /**
    * An interceptor that also puts the pipeline of that name around pipes and handler: one attempt for each
    * subscription, which ends when the answer is complete, with its error, or when nobody waits for it any more. Of
-   * an `@Sse()` handler it holds its permits to the last event, of a file and of a handler that answers with `@Res()`
-   * to the last byte. What has begun to go out is not retried. Policies see the platform's request.
+   * an `@Sse()` handler it holds its permits to the last event, of a message's to the last answer, of a file and of a
+   * handler that answers with `@Res()` to the last byte. What has begun to go out is not retried. Policies see the
+   * platform's request.
    *
    * @throws ConfigError when the application starts, if there is no pipeline of that name.
    *
