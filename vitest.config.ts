@@ -10,6 +10,7 @@ export default defineConfig({
       "benchmarks",
       "redis-server",
       "browser",
+      "visitor",
       "frameworks",
       "frameworks/nest-11",
       "chaos",

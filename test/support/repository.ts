@@ -55,6 +55,7 @@ export const programs: readonly string[] = [
   "scenarios",
   "redis-server",
   "browser",
+  "visitor",
   "frameworks",
   "frameworks/nest-11",
   "chaos",

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { request as send, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
+import { until } from "@breakwater-internal/visitor";
 import type { DeepSeekFetch } from "@breakwater/deepseek";
 import { errors } from "@breakwater/express";
 import { type Simulator, type SimulatorOptions, startSimulator } from "@breakwater/simulator";
@@ -76,14 +77,6 @@ async function askAndLeave(url: string): Promise<void> {
     browser.once("response", (response) => response.once("data", () => resolve()));
   });
   browser.destroy();
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) {
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
-  }
 }
 
 describe("who closes the tab is gone", () => {

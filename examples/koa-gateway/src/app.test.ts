@@ -1,6 +1,7 @@
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
+import { until } from "@breakwater-internal/visitor";
 import { drain } from "@breakwater/koa";
 import { type Simulator, type SimulatorOptions, startSimulator } from "@breakwater/simulator";
 import OpenAI from "openai";
@@ -42,14 +43,6 @@ async function readAll(stream: AsyncIterable<OpenAI.ChatCompletionChunk>): Promi
   let text = "";
   for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? "";
   return text;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) {
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
-  }
 }
 
 const verdict = (simulator: Simulator, text: string | null | undefined): string =>

@@ -1,10 +1,10 @@
+import { eventsOf, oneConnection, post, until, visit } from "@breakwater-internal/visitor";
 import { UpstreamError } from "@breakwater/core";
 import { describe, expect, test } from "vitest";
 
 import type { Framework } from "./framework.ts";
 import { startRig } from "./rig.ts";
 import { expectBroken } from "./told.ts";
-import { eventsOf, oneConnection, post, until, visit } from "./visit.ts";
 
 /** What an upstream answers with: a value as JSON, a stream as events. */
 export function answers(framework: Framework): void {

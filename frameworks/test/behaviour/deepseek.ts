@@ -1,3 +1,4 @@
+import { type Event, eventsOf, post, until, visit } from "@breakwater-internal/visitor";
 import { createDeepSeek, type DeepSeek } from "@breakwater/deepseek";
 import { type Simulator, type SimulatorOptions, startSimulator } from "@breakwater/simulator";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -5,7 +6,6 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { chatRequest, type Framework } from "./framework.ts";
 import { startRig } from "./rig.ts";
 import { expectBroken, expectToldOf } from "./told.ts";
-import { type Event, eventsOf, post, until, visit } from "./visit.ts";
 
 /** The same with DeepSeek behind it, as far as a simulator can be DeepSeek. */
 export function deepseek(framework: Framework): void {

@@ -1,10 +1,10 @@
+import { eventsOf } from "@breakwater-internal/visitor";
 import { timeout, UpstreamError } from "@breakwater/core";
 import { describe, expect, test } from "vitest";
 
 import type { Framework } from "./framework.ts";
 import { startRig } from "./rig.ts";
 import { expectBroken, expectToldOf } from "./told.ts";
-import { eventsOf } from "./visit.ts";
 
 /** What goes wrong behind a route. */
 export function faults(framework: Framework): void {

@@ -1,8 +1,8 @@
+import { post } from "@breakwater-internal/visitor";
 import { describe, expect, test } from "vitest";
 
 import type { Framework } from "./framework.ts";
 import { startRig } from "./rig.ts";
-import { post } from "./visit.ts";
 
 /** What clients send, and should not. */
 export function input(framework: Framework): void {

@@ -1,9 +1,9 @@
+import { until, visit } from "@breakwater-internal/visitor";
 import { bulkhead, circuitBreaker } from "@breakwater/core";
 import { describe, expect, test } from "vitest";
 
 import type { Framework } from "./framework.ts";
 import { active, queued, startRig } from "./rig.ts";
-import { until, visit } from "./visit.ts";
 
 /** Clients that do not wait for the end. That nothing is logged and nothing is left is what every rig looks after. */
 export function leaving(framework: Framework): void {

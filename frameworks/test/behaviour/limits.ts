@@ -1,10 +1,10 @@
+import { eventsOf, oneConnection, until, visit } from "@breakwater-internal/visitor";
 import { bulkhead, circuitBreaker, rateLimit, UpstreamError } from "@breakwater/core";
 import { describe, expect, test } from "vitest";
 
 import type { Framework, Incoming } from "./framework.ts";
 import { active, queued, startRig } from "./rig.ts";
 import { expectTold, expectToldOf } from "./told.ts";
-import { eventsOf, oneConnection, until, visit } from "./visit.ts";
 
 /** What is refused before anybody is asked. */
 export function limits(framework: Framework): void {

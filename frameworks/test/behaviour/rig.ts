@@ -1,5 +1,6 @@
 import type { AddressInfo, Socket } from "node:net";
 
+import { until } from "@breakwater-internal/visitor";
 import { type Client, createClient, type Policy, type Upstream } from "@breakwater/core";
 import { createDeepSeek, type DeepSeek } from "@breakwater/deepseek";
 import {
@@ -11,7 +12,6 @@ import {
 import { expect, onTestFinished } from "vitest";
 
 import type { Framework, Started } from "./framework.ts";
-import { until } from "./visit.ts";
 
 export interface RigOptions {
   /** What every call goes through, first is outermost. */

@@ -1,9 +1,9 @@
+import { eventsOf, until, visit } from "@breakwater-internal/visitor";
 import { describe, expect, test } from "vitest";
 
 import { DRAIN_MS, type Framework } from "./framework.ts";
 import { startRig } from "./rig.ts";
 import { expectBroken, expectTold } from "./told.ts";
-import { eventsOf, until, visit } from "./visit.ts";
 
 /** How a server goes: what has begun is finished, nothing new begins, and it does not wait for ever. */
 export function shutdown(framework: Framework): void {

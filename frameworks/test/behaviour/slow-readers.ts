@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getDefaultHighWaterMark } from "node:stream";
 
+import { eventsOf, turn, until, visit, type Visit } from "@breakwater-internal/visitor";
 import { bulkhead, type Policy, upstream } from "@breakwater/core";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import type { Framework } from "./framework.ts";
 import { active, type Rig, startRig } from "./rig.ts";
 import { expectTold } from "./told.ts";
-import { eventsOf, turn, until, visit, type Visit } from "./visit.ts";
 
 const READERS = 200;
 const ITEM_BYTES = 8 * 1024;

@@ -1,7 +1,7 @@
+import { type Event, eventsOf } from "@breakwater-internal/visitor";
 import { expect } from "vitest";
 
 import type { Framework } from "./framework.ts";
-import { type Event, eventsOf } from "./visit.ts";
 
 /** An error of ours, as a browser is to see it. */
 export interface Told {

@@ -6,7 +6,7 @@ import OpenAI from "openai";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { breakwater, drain, errors, openaiRouter, respond } from "./index.ts";
-import { browse, post, serve, until, versions } from "./server.test-help.ts";
+import { visit, post, serve, until, versions } from "./server.test-help.ts";
 
 async function simulate(options: SimulatorOptions = {}): Promise<Simulator> {
   const simulator = await startSimulator({ timeScale: 0.01, text: { reasoningMedian: 5 }, ...options });
@@ -54,11 +54,11 @@ describe.each(versions)("%s with the plain openai SDK", (_, express) => {
     const simulator = await simulate(endless);
     const fetch = deepseekFetch();
     const { url } = await serve(chat(simulator, fetch));
-    const browser = browse(
-      `${url}/chat`,
-      { method: "POST", headers: { "content-type": "application/json" } },
-      "{}",
-    );
+    const browser = visit(`${url}/chat`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+    });
     await browser.read();
     expect(inFlight(fetch)).toBe(1);
     expect(permits(fetch)).toBe(1);
@@ -72,11 +72,11 @@ describe.each(versions)("%s with the plain openai SDK", (_, express) => {
     const simulator = await simulate({ faults: [{ action: "queue_forever" }] });
     const fetch = deepseekFetch();
     const { url } = await serve(chat(simulator, fetch));
-    const browser = browse(
-      `${url}/chat`,
-      { method: "POST", headers: { "content-type": "application/json" } },
-      "{}",
-    );
+    const browser = visit(`${url}/chat`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+    });
     await until(() => simulator.state().open === 1);
     browser.leave();
     await until(() => inFlight(fetch) === 0 && simulator.state().open === 0);

@@ -13,7 +13,7 @@ import type { ErrorRequestHandler, Response } from "express";
 import { describe, expect, test } from "vitest";
 
 import { breakwater, errors, inbound, respond } from "./index.ts";
-import { browse, post, serve, until, versions } from "./server.test-help.ts";
+import { visit, post, serve, until, versions } from "./server.test-help.ts";
 
 const answer = (seen: unknown[]): ErrorRequestHandler => {
   return (error, _req, res, _next) => {
@@ -63,7 +63,7 @@ describe.each(versions)("%s", (_, express) => {
         ask("hello").then((text) => res.send(text), next);
       });
       const { url } = await serve(app.use(errors()));
-      const browser = browse(url);
+      const browser = visit(url);
       const { call, answer: late } = await script.next();
       browser.leave();
       await until(() => call.aborted);
@@ -96,7 +96,7 @@ describe.each(versions)("%s", (_, express) => {
       const { url } = await serve(app);
       const say = (text: string) =>
         post({ text }) as { method: string; headers: Record<string, string>; body: string };
-      const browser = browse(`${url}/chat`, say("one"), say("one").body);
+      const browser = visit(`${url}/chat`, say("one"));
       const call = await script.next();
       expect(call.request).toEqual({ text: "one" });
       const stream = call.stream("token");
@@ -119,7 +119,7 @@ describe.each(versions)("%s", (_, express) => {
         respond(createClient(script.upstream), () => "hello"),
       );
       const { url } = await serve(app);
-      const browser = browse(url);
+      const browser = visit(url);
       const { call } = await script.next();
       browser.leave();
       await until(() => call.aborted);
@@ -266,7 +266,7 @@ describe.each(versions)("%s", (_, express) => {
       const { url } = await serve(app);
       for (const end of ["finished", "left"]) {
         const at = finish.length;
-        const browser = browse(url);
+        const browser = visit(url);
         await until(() => finish.length === at + 1);
         expect((await fetch(url)).status).toBe(503);
         if (end === "left") browser.leave();
@@ -373,7 +373,7 @@ describe.each(versions)("%s", (_, express) => {
         );
       });
       const { url } = await serve(app.use(errors(), answer(seen)));
-      const browser = browse(url);
+      const browser = visit(url);
       await script.next();
       browser.leave();
       await until(() => settled === 1);

@@ -1,4 +1,4 @@
-import { type IncomingMessage, request, type RequestOptions, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import express, { type Express } from "express";
@@ -26,46 +26,4 @@ export async function serve(app: Express): Promise<{ url: string; server: Server
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
 }
 
-/** Waits for a condition, a turn of the event loop at a time; the test's own timeout ends it. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) {
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
-  }
-}
-
-/** A browser that can leave whenever the test likes. */
-export interface Browser {
-  /** The next piece of the body. */
-  read(): Promise<string>;
-  leave(): void;
-}
-
-export function browse(url: string, options: RequestOptions = {}, body = ""): Browser {
-  const req = request(url, { agent: false, ...options });
-  const response = new Promise<IncomingMessage>((resolve) => {
-    req.once("response", resolve);
-  });
-  req.on("error", () => undefined);
-  req.end(body);
-  return {
-    async read() {
-      const res = await response;
-      for (;;) {
-        const chunk = res.read() as Buffer | null;
-        if (chunk !== null) return chunk.toString();
-        await new Promise((resolve) => {
-          res.once("readable", resolve);
-        });
-      }
-    },
-    leave: () => void req.destroy(),
-  };
-}
-
-export const post = (body: unknown, headers: Record<string, string> = {}): RequestInit => ({
-  method: "POST",
-  headers: { "content-type": "application/json", ...headers },
-  body: typeof body === "string" ? body : JSON.stringify(body),
-});
+export { post, until, visit } from "@breakwater-internal/visitor";

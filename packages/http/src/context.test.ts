@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 import { ClientGoneError } from "./client-gone.ts";
 import { type ContextOptions, detach, extendContext, extendContextOf, openContext } from "./context.ts";
 import { sendOutcome } from "./send.ts";
-import { browse, listener, serve, turn, until } from "./server.test-help.ts";
+import { visit, listener, serve, turn, until } from "./server.test-help.ts";
 
 const CARRIER = Symbol.for("breakwater.call-context");
 
@@ -138,7 +138,7 @@ describe("the signal", () => {
       openContext(req, res, {}, async () => outcomes.push((await ask.outcome("hello")).status)),
     );
     const { url } = await serve(listen);
-    const browser = browse(url);
+    const browser = visit(url);
     const { call } = await script.next();
     browser.leave();
     await until(() => outcomes.length > 0);
@@ -180,7 +180,12 @@ describe("the signal", () => {
 
   test("fires when the browser leaves in the middle of its own request", async () => {
     const { url, signal } = await signalOf(() => {});
-    const browser = browse(url, { method: "POST", headers: { "content-length": "100" } }, "half of ");
+    const browser = visit(url, {
+      method: "POST",
+      headers: { "content-length": "100" },
+      body: "half of ",
+      unfinished: true,
+    });
     await until(() => signal() !== undefined);
     browser.leave();
     await until(() => signal()?.aborted === true);
@@ -196,7 +201,7 @@ describe("the signal", () => {
         setImmediate(() => openContext(req, res, {}, (context) => (signal = context.signal))),
       );
     });
-    const browser = browse(url);
+    const browser = visit(url);
     await until(() => arrived);
     browser.leave();
     await until(() => signal !== undefined);
@@ -216,7 +221,7 @@ describe("detach", () => {
         ask("now").catch((error: unknown) => answers.push(error));
       }),
     );
-    const browser = browse(url);
+    const browser = visit(url);
     const background = await script.next();
     const foreground = await script.next();
     expect(background.call).toMatchObject({ tenant: "acme", id: "id", deadline: Infinity });

@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { openContext } from "./context.ts";
 import { drain } from "./drain.ts";
 import { sendOutcome } from "./send.ts";
-import { browse, listener, serve, until } from "./server.test-help.ts";
+import { visit, listener, serve, until } from "./server.test-help.ts";
 
 async function chatServer() {
   const script = scriptedUpstream();
@@ -51,7 +51,7 @@ describe("drain", () => {
   test("cuts what still runs when its time is up, and says so inside the stream", async () => {
     const runtime = createTestClock();
     const { url, server, script, ask } = await chatServer();
-    const browser = browse(url);
+    const browser = visit(url);
     const stream = (await script.next()).stream("one");
     await browser.read();
     const drained = drain(server, [ask], { withinMs: 5_000, runtime });

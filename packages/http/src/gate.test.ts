@@ -15,7 +15,7 @@ import { describe, expect, test } from "vitest";
 import { openContext } from "./context.ts";
 import { createGate } from "./gate.ts";
 import { sendProblem } from "./send-problem.ts";
-import { browse, listener, serve, until } from "./server.test-help.ts";
+import { visit, listener, serve, until } from "./server.test-help.ts";
 
 async function serveGate(guards: readonly Policy[], work: (end: () => void) => void) {
   const gate = createGate(...guards);
@@ -57,9 +57,9 @@ describe("a gate", () => {
     const ends: (() => void)[] = [];
     const guards = [bulkhead({ name: "in", concurrency: 1, queue: 5, maxWait: "10s" })];
     const { url, gate } = await serveGate(guards, (end) => ends.push(end));
-    const first = browse(`${url}/a`);
+    const first = visit(`${url}/a`);
     await until(() => ends.length === 1);
-    const impatient = browse(`${url}/b`);
+    const impatient = visit(`${url}/b`);
     await until(() => gate.pipeline.snapshot().inFlight === 2);
     const third = fetch(`${url}/c`);
     await until(() => gate.pipeline.snapshot().inFlight === 3);

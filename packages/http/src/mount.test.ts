@@ -3,7 +3,7 @@ import { scriptedUpstream } from "@breakwater/testing";
 import { describe, expect, test } from "vitest";
 
 import { mount, type MountOptions, type WebHandler } from "./mount.ts";
-import { browse, listener, serve, turn, until } from "./server.test-help.ts";
+import { visit, listener, serve, turn, until } from "./server.test-help.ts";
 
 async function serveWeb(handler: WebHandler, options: MountOptions = {}) {
   const handle = mount(handler, options);
@@ -40,7 +40,7 @@ describe("a request", () => {
       headers = request.headers;
       return new Response();
     });
-    await browse(url, {
+    await visit(url, {
       headers: {
         connection: "close, x-mine",
         "x-mine": "1",
@@ -91,7 +91,7 @@ describe("a request", () => {
 
   test.each(["a b", "[", "x:y:z"])("to a host that is none (%s) is a bad one", async (host) => {
     const { url } = await serveWeb(() => new Response());
-    expect((await browse(url, { headers: { host } }).response).statusCode).toBe(400);
+    expect((await visit(url, { headers: { host } }).response).statusCode).toBe(400);
   });
 
   test("is aborted when its browser leaves, and so are the calls that it makes", async () => {
@@ -102,7 +102,7 @@ describe("a request", () => {
       signal = request.signal;
       return new Response(await ask("hello"));
     });
-    const browser = browse(url);
+    const browser = visit(url);
     const { call } = await script.next();
     browser.leave();
     await until(() => call.aborted);
@@ -182,7 +182,7 @@ describe("a response", () => {
           }),
         ),
     );
-    const browser = browse(url);
+    const browser = visit(url);
     await browser.read();
     browser.leave();
     await until(() => cancelled);
@@ -235,7 +235,7 @@ describe("what a handler throws", () => {
       throw failures.shift() as Error;
     });
     for (const _ of failures.slice()) {
-      const browser = browse(url);
+      const browser = visit(url);
       await until(() => waiting === 1);
       browser.leave();
       await until(() => waiting === 0);

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { drain } from "./drain.ts";
 import { mount } from "./mount.ts";
 import { checkContextOptions, checkRoute } from "./options.ts";
-import { browse, listener, serve } from "./server.test-help.ts";
+import { visit, listener, serve } from "./server.test-help.ts";
 
 const client = createClient(upstream(async (words: string) => words));
 const toRequest = () => "hello";
@@ -48,7 +48,7 @@ describe("what makes no sense is told where it is written", () => {
   ])("drain %#, and the server goes on", async (clients, options, message) => {
     const { url, server } = await serve(listener((_req, res) => void res.end("hello")).listen);
     await expect(drain(server, clients as never, options as never)).rejects.toThrow(message);
-    expect(await browse(url).read()).toContain("hello");
+    expect(await visit(url).read()).toContain("hello");
   });
 
   test("drain without a server", async () => {

@@ -14,7 +14,7 @@ import { describe, expect, test } from "vitest";
 import { openContext } from "./context.ts";
 import { sendEvents } from "./events.ts";
 import { sendOutcome, type SendOptions } from "./send.ts";
-import { browse, listener, serve, turn, until } from "./server.test-help.ts";
+import { visit, listener, serve, turn, until } from "./server.test-help.ts";
 
 /** A server of one route, which answers with what a client answers. */
 async function serveClient<Res>(ask: Pick<Client<string, Res>, "outcome">, options: SendOptions<Res> = {}) {
@@ -208,7 +208,7 @@ describe("a stream", () => {
   test("is sent as it comes, and says that it is complete", async () => {
     const script = scriptedUpstream<string, AsyncIterable<string>>();
     const { url } = await serveClient(createClient(script.upstream));
-    const browser = browse(url);
+    const browser = visit(url);
     const stream = (await script.next()).stream("one");
     expect(await browser.read()).toBe('data: "one"\n\n');
     expect((await browser.response).headers).toMatchObject({
@@ -308,7 +308,7 @@ describe("a stream", () => {
     const counter = permits();
     const ask = createClient(script.upstream, counter);
     const { url, thrown } = await serveClient(ask);
-    const browser = browse(url);
+    const browser = visit(url);
     const stream = (await script.next()).stream("one");
     await browser.read();
     expect(counter.held).toBe(1);
@@ -323,7 +323,7 @@ describe("a stream", () => {
     const script = scriptedUpstream();
     const counter = permits();
     const { url } = await serveClient(createClient(script.upstream, counter));
-    const browser = browse(url);
+    const browser = visit(url);
     const call = await script.next();
     browser.leave();
     await until(() => call.call.aborted);
@@ -339,7 +339,7 @@ describe("a stream", () => {
       }),
     );
     const { url } = await serveClient(ask);
-    const browser = browse(url);
+    const browser = visit(url);
     const response = await browser.response;
     let before = -1;
     // The sockets' buffers fill up, and then it stands still.
@@ -364,7 +364,7 @@ describe("a stream", () => {
     const results: boolean[] = [];
     const { listen } = listener(async (_, res) => results.push(await sendEvents(res, deaf)));
     const { url } = await serve(listen);
-    const browser = browse(url);
+    const browser = visit(url);
     await browser.read();
     browser.leave();
     await until(() => results.length === 1);
@@ -377,7 +377,7 @@ describe("keep-alives", () => {
     const runtime = createTestClock();
     const script = scriptedUpstream();
     const { url } = await serveClient(createClient(script.upstream), { keepAlive: "15s", runtime });
-    const browser = browse(url);
+    const browser = visit(url);
     const call = await script.next();
     await runtime.advance(15_000);
     expect(await browser.read()).toBe(": keep-alive\n\n");
@@ -399,7 +399,7 @@ describe("keep-alives", () => {
     const runtime = createTestClock();
     const script = scriptedUpstream();
     const { url } = await serveClient(createClient(script.upstream), { keepAlive: 1_000, runtime });
-    const browser = browse(url);
+    const browser = visit(url);
     const call = await script.next();
     await runtime.advance(1_000);
     await browser.read();

@@ -13,7 +13,7 @@ import Koa, { type Context } from "koa";
 import { describe, expect, test } from "vitest";
 
 import { breakwater, errors, inbound, respond } from "./index.ts";
-import { browse, serve, until, versions } from "./server.test-help.ts";
+import { visit, serve, until, versions } from "./server.test-help.ts";
 
 const refusal = new RefusedError({ by: "tenant", code: "RATE_LIMITED", retryAfterMs: 3_000 });
 
@@ -216,7 +216,7 @@ describe.each(versions)("errors on %s", (_, App) => {
       .use(breakwater())
       .use(async (ctx) => void (ctx.body = await ask("x")));
     const { url, told } = await serve(app);
-    const browser = browse(url);
+    const browser = visit(url);
     await script.next();
     browser.leave();
     await until(() => settled === 1);
@@ -237,7 +237,7 @@ describe.each(versions)("errors on %s", (_, App) => {
         body.on("data", (chunk) => ctx.res.write(chunk));
       });
       const { url, told } = await serve(app);
-      const browser = browse(url);
+      const browser = visit(url);
       body.push("one");
       await browser.read();
       browser.leave();
@@ -302,7 +302,7 @@ describe.each([
       (ctx, say) => (ctx.headerSent ? silent : Promise.resolve(say("data: 1\n\n"))),
       () => left++,
     );
-    const browser = browse(url, { method });
+    const browser = visit(url, { method });
     if (method === "GET") {
       await browser.read();
       browser.leave();

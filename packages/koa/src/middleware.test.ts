@@ -16,7 +16,7 @@ import { Router } from "@koa/router";
 import { describe, expect, test } from "vitest";
 
 import { breakwater, errors, inbound, respond } from "./index.ts";
-import { browse, post, serve, until, versions } from "./server.test-help.ts";
+import { visit, post, serve, until, versions } from "./server.test-help.ts";
 
 /** Counts what is inside until it has really stopped, as a bulkhead does. */
 function permits(): Policy & { readonly held: number } {
@@ -89,7 +89,7 @@ describe.each(versions)("%s", (_, Koa) => {
       const app = new Koa().use(errors()).use(breakwater());
       app.use(async (ctx) => void (ctx.body = await ask("hello")));
       const { url, told } = await serve(app);
-      const browser = browse(url);
+      const browser = visit(url);
       const { call, answer: late } = await script.next();
       browser.leave();
       await until(() => call.aborted);
@@ -185,7 +185,7 @@ describe.each(versions)("%s", (_, Koa) => {
       const { url, told } = await serve(app);
       const say = (text: string) =>
         post({ text }) as { method: string; headers: Record<string, string>; body: string };
-      const browser = browse(url, say("one"), say("one").body);
+      const browser = visit(url, say("one"));
       const call = await script.next();
       expect(call.request).toEqual({ text: "one" });
       const stream = call.stream("token");
@@ -220,7 +220,7 @@ describe.each(versions)("%s", (_, Koa) => {
         app.use(respond(createClient(script.upstream), () => "x", { keepAlive: "10s" })),
       );
       for (const end of ["finished", "left"]) {
-        const browser = browse(url);
+        const browser = visit(url);
         const stream = (await script.next()).stream("one");
         expect(await browser.read()).toBe('data: "one"\n\n');
         expect(seen).toEqual([]);
@@ -248,7 +248,7 @@ describe.each(versions)("%s", (_, Koa) => {
       const script = scriptedUpstream();
       const app = new Koa().use(respond(createClient(script.upstream), () => "hello"));
       const { url } = await serve(app);
-      const browser = browse(url);
+      const browser = visit(url);
       const { call } = await script.next();
       browser.leave();
       await until(() => call.aborted);
@@ -459,7 +459,7 @@ describe.each(versions)("%s", (_, Koa) => {
       const { url, told } = await serve(app);
       for (const end of ["finished", "left"]) {
         const at = finish.length;
-        const browser = browse(url);
+        const browser = visit(url);
         await until(() => finish.length === at + 1);
         expect((await fetch(url)).status).toBe(503);
         if (end === "left") browser.leave();

@@ -49,7 +49,7 @@ import {
 import { describe, expect, test } from "vitest";
 
 import { platforms, serve } from "./app.test-help.ts";
-import { browse, errorLog, turn, until } from "./browser.test-help.ts";
+import { visit, errorLog, turn, until } from "./browser.test-help.ts";
 import {
   BreakwaterInterceptor,
   BreakwaterModule,
@@ -332,7 +332,7 @@ describe.each(platforms)("a permit around a handler on %s", (platform) => {
         bulkhead({ name: "one", concurrency: 1 }),
       ),
     );
-    const browser = browse(`${url}/file`);
+    const browser = visit(`${url}/file`);
     Routes.source.push("one ");
     expect(await browser.read()).toBe("one ");
     await clock.advance(3_600_000);
@@ -346,7 +346,7 @@ describe.each(platforms)("a permit around a handler on %s", (platform) => {
 
   test("of a file comes back when the browser leaves in the middle", async () => {
     const { url, held, log } = await start();
-    const browser = browse(`${url}/file`);
+    const browser = visit(`${url}/file`);
     Routes.source.push("one ");
     await browser.read();
     expect(held()).toBe(1);
@@ -373,7 +373,7 @@ describe.each(platforms)("a permit around a handler on %s", (platform) => {
 
   test.each(["silent", "deaf"])("comes back when the browser of /%s leaves", async (path) => {
     const { url, held, endings, log } = await start();
-    const browser = browse(`${url}/${path}`);
+    const browser = visit(`${url}/${path}`);
     await until(() => Routes.signal !== undefined);
     expect(held()).toBe(1);
     browser.leave();
@@ -389,7 +389,7 @@ describe.each(platforms)("a permit around a handler on %s", (platform) => {
     const { url, held, log } = await start(pipeline);
     const first = fetch(`${url}/waiting`);
     await until(Routes.gate.begun);
-    const second = browse(`${url}/silent`);
+    const second = visit(`${url}/silent`);
     await until(() => held() === 2);
     second.leave();
     await until(() => held() === 1);

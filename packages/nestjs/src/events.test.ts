@@ -18,7 +18,7 @@ import { EMPTY, from, NEVER, Observable, of, throwError } from "rxjs";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { platforms, serve } from "./app.test-help.ts";
-import { browse, errorLog, turn, until } from "./browser.test-help.ts";
+import { visit, errorLog, turn, until } from "./browser.test-help.ts";
 import {
   BreakwaterInterceptor,
   BreakwaterModule,
@@ -409,7 +409,7 @@ describe.each(platforms)("trap 66: a browser that leaves an @Sse() handler on %s
     const one = createPipeline(bulkhead({ concurrency: 1 }));
     const endings = endingsOf(one);
     const { url } = await serve(app(Routes, { pipelines: { one } }), platform, log.listen);
-    const browser = browse(`${url}/${path}`, { method: path.includes("posted") ? "POST" : "GET" });
+    const browser = visit(`${url}/${path}`, { method: path.includes("posted") ? "POST" : "GET" });
     await until(() => state.signals.length === 1);
     if (!path.includes("silent")) {
       let body = "";
@@ -432,9 +432,9 @@ describe.each(platforms)("trap 66: a browser that leaves an @Sse() handler on %s
     const log = errorLog();
     const one = createPipeline(bulkhead({ concurrency: 1, queue: 5 }));
     const { url } = await serve(app(Routes, { pipelines: { one } }), platform, log.listen);
-    const first = browse(`${url}/around/talking/iterable`);
+    const first = visit(`${url}/around/talking/iterable`);
     await until(() => state.signals.length === 1);
-    const second = browse(`${url}/around/talking/iterable`);
+    const second = visit(`${url}/around/talking/iterable`);
     await until(() => one.snapshot().inFlight === 2);
     second.leave();
     await until(() => one.snapshot().inFlight === 1);
@@ -518,7 +518,7 @@ describe.each(platforms)("a reader who is slow on %s", (platform) => {
       produced = 0;
       const one = createPipeline(bulkhead({ concurrency: 1 }));
       const { url } = await serve(app(Routes, { pipelines: { one } }), platform);
-      const browser = browse(`${url}/${path}`);
+      const browser = visit(`${url}/${path}`);
       const response = await browser.response;
       // It is waited for once nothing has moved for long.
       for (let still = 0, before = -1; still < 200 && produced < 600; still++) {
@@ -559,7 +559,7 @@ describe.each(platforms)("a reader who is slow on %s", (platform) => {
     const log = errorLog();
     const one = createPipeline(bulkhead({ concurrency: 1 }));
     const { url } = await serve(app(Routes, { pipelines: { one } }), platform, log.listen);
-    const browser = browse(`${url}/around`);
+    const browser = visit(`${url}/around`);
     await browser.response;
     await until(() => produced > 10);
     for (let turns = 0; turns < 50; turns++) await turn();
@@ -582,7 +582,7 @@ describe.each(platforms)("who asks for the head of an @Sse() handler alone on %s
     const { url } = await serve(app(Routes), platform);
     // One that stays: its call does not end because it has left.
     const agent = new Agent({ keepAlive: true });
-    const { response } = browse(`${url}/asked`, { method: "HEAD", agent });
+    const { response } = visit(`${url}/asked`, { method: "HEAD", agent });
     const stream = (await script.next()).stream("one");
     expect((await response).headers["content-type"]).toBe("text/event-stream");
     await until(() => stream.stopped && ask.snapshot().inFlight === 0);
@@ -631,7 +631,7 @@ describe.each(platforms)("a chat over @Sse() on %s", (platform) => {
       timeScale: 0.2,
       text: { contentMedian: 5_000, reasoningMedian: 1, sigma: 0 },
     });
-    const browser = browse(`${url}/chat`);
+    const browser = visit(`${url}/chat`);
     let body = "";
     while (!body.includes("data: ")) body += await browser.read();
     browser.leave();
@@ -645,7 +645,7 @@ describe.each(platforms)("a chat over @Sse() on %s", (platform) => {
       timeScale: 1,
       faults: [{ action: "queue_forever" }],
     });
-    const browser = browse(`${url}/chat`);
+    const browser = visit(`${url}/chat`);
     await until(() => simulator.state().open === 1);
     browser.leave();
     await until(() => deepseek.snapshot().inFlight === 0 && simulator.state().open === 0);

@@ -21,7 +21,7 @@ import { lastValueFrom, type Observable } from "rxjs";
 import { describe, expect, test } from "vitest";
 
 import { platforms, serve } from "./app.test-help.ts";
-import { browse, errorLog, turn, until } from "./browser.test-help.ts";
+import { visit, errorLog, turn, until } from "./browser.test-help.ts";
 import { BreakwaterFilter, BreakwaterGuard, BreakwaterModule, Inbound } from "./index.ts";
 
 const refusal = new RefusedError({ by: "books", code: "CIRCUIT_OPEN", retryAfterMs: 1_500 });
@@ -187,7 +187,7 @@ describe.each(platforms)("a filter on %s", (platform) => {
           (_, count) => resolve(count),
         );
       });
-    const browser = browse(`${url}/left`);
+    const browser = visit(`${url}/left`);
     await until(() => Routes.begun === 1);
     browser.leave();
     while ((await connections()) > 0) await turn();

@@ -18,7 +18,7 @@ import { NEVER } from "rxjs";
 import { describe, expect, test } from "vitest";
 
 import { platforms, serve } from "./app.test-help.ts";
-import { browse, errorLog, until } from "./browser.test-help.ts";
+import { visit, errorLog, until } from "./browser.test-help.ts";
 import {
   BreakwaterGuard,
   BreakwaterModule,
@@ -261,7 +261,7 @@ describe.each(platforms)("an inbound bulkhead on %s", (platform) => {
 
   test("counts a request to the last byte of its answer", async () => {
     const { url, held } = await start(1);
-    const browser = browse(`${url}/file`);
+    const browser = visit(`${url}/file`);
     Routes.source.push("one");
     await browser.read();
     expect(held()).toBe(1);
@@ -275,7 +275,7 @@ describe.each(platforms)("an inbound bulkhead on %s", (platform) => {
 
   test("is free when the browser has left", async () => {
     const { url, held, log } = await start(1);
-    const browser = browse(`${url}/silent`);
+    const browser = visit(`${url}/silent`);
     await browser.response;
     expect(held()).toBe(1);
     browser.leave();
@@ -287,7 +287,7 @@ describe.each(platforms)("an inbound bulkhead on %s", (platform) => {
     const { url, held, log } = await start(1, 5);
     const first = fetch(`${url}/waiting`);
     await until(() => Routes.waiting.length === 1);
-    const second = browse(`${url}/waiting`);
+    const second = visit(`${url}/waiting`);
     await until(() => held() === 2);
     second.leave();
     await until(() => held() === 1);
@@ -302,7 +302,7 @@ describe.each(platforms)("an inbound bulkhead on %s", (platform) => {
     const { url, held } = await start(5);
     let answered = 0;
     const statuses = Array.from({ length: 1_000 }, async () => {
-      const response = await browse(`${url}/waiting`).response;
+      const response = await visit(`${url}/waiting`).response;
       response.resume();
       answered++;
       return response.statusCode;

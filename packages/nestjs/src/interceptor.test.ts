@@ -32,7 +32,7 @@ import { EMPTY, lastValueFrom, NEVER, type Observable, of, take, throwError } fr
 import { describe, expect, test } from "vitest";
 
 import { platforms, serve } from "./app.test-help.ts";
-import { browse, errorLog, turn, until } from "./browser.test-help.ts";
+import { visit, errorLog, turn, until } from "./browser.test-help.ts";
 import {
   BreakwaterException,
   BreakwaterInterceptor,
@@ -278,7 +278,7 @@ describe.each(platforms)("the call context on %s", (platform) => {
     const log = errorLog();
     const { app: nest, url } = await serve(app(), platform, log.listen);
     const { signals } = nest.get(Deep);
-    const browser = browse(`${url}/work`);
+    const browser = visit(`${url}/work`);
     await until(() => signals.length === 1);
     expect(signals[0]?.aborted).toBe(false);
     browser.leave();

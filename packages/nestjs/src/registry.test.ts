@@ -18,7 +18,7 @@ import { lastValueFrom, Subject } from "rxjs";
 import { describe, expect, it, vi } from "vitest";
 
 import { boot, platforms, serve } from "./app.test-help.ts";
-import { browse, errorLog, turn, until } from "./browser.test-help.ts";
+import { visit, errorLog, turn, until } from "./browser.test-help.ts";
 import {
   BreakwaterGuard,
   BreakwaterInterceptor,
@@ -67,7 +67,7 @@ describe.each(platforms)("a shutdown on %s", (platform) => {
   it("lets nothing new in, finishes what runs with all that it still asks for, and then closes", async () => {
     const { clock, script, chat } = talking();
     const { app, url } = await serve(talk(chat, { runtime: clock }), platform, quiet);
-    const reader = browse(`${url}/say/one-two`);
+    const reader = visit(`${url}/say/one-two`);
     const first = (await script.next()).stream("a");
     expect(await reader.read()).toContain("a");
     let closed = false;
@@ -97,7 +97,7 @@ describe.each(platforms)("a shutdown on %s", (platform) => {
   it("cuts what is left when its time is over, and says so", async () => {
     const { clock, script, chat } = talking();
     const { app, url } = await serve(talk(chat, { runtime: clock, drain: "5s" }), platform, quiet);
-    const readers = [browse(`${url}/say/one`), browse(`${url}/ask/two`)] as const;
+    const readers = [visit(`${url}/say/one`), visit(`${url}/ask/two`)] as const;
     const streams = [(await script.next()).stream("a"), (await script.next()).stream("b")];
     expect(await readers[0].read()).toContain("a");
     const closing = app.close();

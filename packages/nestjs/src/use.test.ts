@@ -54,7 +54,7 @@ import {
 import { describe, expect, expectTypeOf, it, vi } from "vitest";
 
 import { boot, platforms, serve } from "./app.test-help.ts";
-import { browse, type Browser, turn, until } from "./browser.test-help.ts";
+import { visit, type Visit, turn, until } from "./browser.test-help.ts";
 import {
   BreakwaterModule,
   type BreakwaterOptions,
@@ -1089,7 +1089,7 @@ describe("permits of a stream", () => {
   });
 });
 
-async function readTo(browser: Browser, text: string): Promise<void> {
+async function readTo(browser: Visit, text: string): Promise<void> {
   while (!(await browser.read()).includes(text));
 }
 
@@ -1123,12 +1123,12 @@ describe.each(platforms)("a decorated service behind a controller on %s", (platf
       platform,
     );
     for (const path of ["items", "observable"]) {
-      const first = browse(`${url}/${path}/first`);
+      const first = visit(`${url}/${path}/first`);
       const { stream, request } = await script.next();
       const events = stream("a");
       expect(request).toBe("first");
       await readTo(first, "data: a");
-      const queued = [browse(`${url}/${path}/second`), browse(`${url}/${path}/third`)] as const;
+      const queued = [visit(`${url}/${path}/second`), visit(`${url}/${path}/third`)] as const;
       await until(() => held() === 3);
       queued[0].leave();
       await until(() => held() === 2);

@@ -48,8 +48,8 @@ export function visit(url: string, options: VisitOptions = {}): Visit {
   response.catch(() => undefined);
   // What comes after the first one: whoever reads is told by the response.
   req.on("error", () => undefined);
-  if (body !== undefined) req.write(body);
-  if (!unfinished) req.end();
+  if (unfinished) req.write(body ?? "");
+  else req.end(body);
   const read = async (): Promise<string> => {
     const res = await response;
     for (;;) {
