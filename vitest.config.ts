@@ -1,22 +1,11 @@
 import { defineConfig } from "vitest/config";
 
+import { workspaces } from "./scripts/workspaces.mjs";
+
 /** All packages in one process: for `npm run test:watch` and `npm run coverage`. */
 export default defineConfig({
   test: {
-    projects: [
-      "packages/*",
-      "examples/*",
-      "demo",
-      "benchmarks",
-      "redis-server",
-      "browser",
-      "visitor",
-      "frameworks",
-      "frameworks/nest-11",
-      "chaos",
-      "compat",
-      "test",
-    ],
+    projects: [...workspaces()],
     coverage: {
       provider: "v8",
       include: ["packages/*/src/**/*.ts"],

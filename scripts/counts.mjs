@@ -3,19 +3,10 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const read = (file) => readFileSync(join(root, file), "utf8");
+import { workspaces } from "./workspaces.mjs";
 
-/** Every folder that pnpm knows: `  - packages/*` and `  - demo` in its list of packages. */
-function folders() {
-  const [, list = ""] = /^packages:\n((?: {2}- .+\n)+)/m.exec(read("pnpm-workspace.yaml")) ?? [];
-  return list.match(/[^\s-].*$/gm).flatMap((folder) => {
-    const [, parent] = /^(.+)\/\*$/.exec(folder) ?? [];
-    return parent
-      ? readdirSync(join(root, parent)).map((name) => join(root, parent, name))
-      : [join(root, folder)];
-  });
-}
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const folders = () => workspaces().map((folder) => join(root, folder));
 
 /** One file for each run of a package's tests: some run on two lines of Node. */
 function countsFiles(folder) {

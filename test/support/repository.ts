@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 
+import { workspaces } from "../../scripts/workspaces.mjs";
+
 export const root: string = dirname(dirname(import.meta.dirname));
 
 const OUTSIDE = new Set(["node_modules", "dist", "coverage", ".git", ".turbo", ".cache", ".results"]);
@@ -43,25 +45,12 @@ export const manifestOf = (folder: string): Manifest =>
   JSON.parse(read(`${folder}/package.json`)) as Manifest;
 
 /** The folders of the published packages. */
-export const packages: readonly string[] = readdirSync(join(root, "packages"))
-  .map((name) => `packages/${name}`)
+export const packages: readonly string[] = workspaces()
+  .filter((folder) => folder.startsWith("packages/"))
   .toSorted();
 
 /** The folders of everything else that pnpm knows. */
-export const programs: readonly string[] = [
-  ...readdirSync(join(root, "examples")).map((name) => `examples/${name}`),
-  "demo",
-  "benchmarks",
-  "scenarios",
-  "redis-server",
-  "browser",
-  "visitor",
-  "frameworks",
-  "frameworks/nest-11",
-  "chaos",
-  "compat",
-  "test",
-];
+export const programs: readonly string[] = workspaces().filter((folder) => !packages.includes(folder));
 
 /** Tests, and what only tests use. */
 export const isTest = (path: string): boolean => /\.test[.-]|(^|\/)test\//.test(path);
