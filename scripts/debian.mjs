@@ -132,8 +132,8 @@ function withLibraries(packages, depends) {
   for (let next = packages; next.length > 0;) {
     for (const name of next) all.add(name);
     const named = [...depends(...next).matchAll(/Depends: (lib[^\s:]+)/g)].map(([, library]) => library);
-    // What any system with Node has is not fetched again.
-    next = [...new Set(named)].filter((library) => !all.has(library) && !/^lib(c6|gcc)/.test(library));
+    // What any system with Node has is not fetched again, and a library for pages is none that a program starts with.
+    next = [...new Set(named)].filter((library) => !all.has(library) && !/^lib(c6|gcc|js-)/.test(library));
   }
   return all;
 }
