@@ -11,8 +11,6 @@ import { outcomeOfThrown } from "./thrown.ts";
  */
 export function attempt<Req, Res>(call: Call<Req>, handler: Handler<Req, Res>): MaybePromise<Outcome<Res>> {
   if (call.aborted) return conclude(call, call.abortOutcome());
-  const { events } = call.host;
-  if (events.listening) watchAttempt(call);
   let result: MaybePromise<Outcome<Res>>;
   try {
     result = call.detached ? apart(call, handler) : handler(call);
@@ -65,14 +63,4 @@ interface Disposable {
 
 function ignore(promise: Promise<unknown> | undefined): Promise<unknown> | undefined {
   return promise?.catch(() => undefined);
-}
-
-function watchAttempt(call: Call<unknown>): void {
-  const { events } = call.host;
-  const { attempt: number, id: callId, meta } = call;
-  events.emit({ type: "attempt-start", attempt: number, callId });
-  call.defer((ending) => {
-    const target = meta.target === undefined ? {} : { target: meta.target };
-    events.emit({ type: "attempt-end", attempt: number, callId, ending, ...target });
-  });
 }

@@ -50,6 +50,8 @@ export interface Birth extends ForkOptions<Any> {
 export interface Trip {
   readonly host: Host;
   readonly meta: Meta;
+  /** Of the call, and of no other in this process. */
+  readonly serial: number;
   readonly tenant: string | undefined;
   readonly priority: Priority;
   readonly cost: Usage | undefined;

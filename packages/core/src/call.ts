@@ -127,6 +127,10 @@ export class Call<Req> {
   get id(): string {
     return this.trip.meta.callId;
   }
+  /** As `id`, but of no other call in this process. */
+  get serial(): number {
+    return this.trip.serial;
+  }
   get tenant(): string | undefined {
     return this.trip.tenant;
   }
@@ -286,6 +290,19 @@ export class Call<Req> {
       call.#marked(mark, at);
       call = call.detached ? undefined : call.parent;
     }
+    if (mark === "dispatched" && this.host.events.listening) this.#tellAttempt(at);
+  }
+
+  #tellAttempt(startedAt: number): void {
+    const { host, meta } = this;
+    const attempt = meta.attempts;
+    const target = (): { readonly target?: string } =>
+      meta.target === undefined ? {} : { target: meta.target };
+    host.events.emit({ type: "attempt-start", attempt, ...target() }, this);
+    this.defer((ending) => {
+      const model = meta.model === undefined ? {} : { model: meta.model };
+      host.events.emit({ type: "attempt-end", attempt, ending, startedAt, ...target(), ...model }, this);
+    });
   }
 
   #marked(mark: Mark, at: number): void {
@@ -582,7 +599,7 @@ export class Call<Req> {
     try {
       f(argument);
     } catch (error) {
-      this.host.events.emit({ type: "callback-throw", where: "clean-up", error, callId: this.id });
+      this.host.events.emit({ type: "callback-throw", where: "clean-up", error }, this);
     }
   }
 }

@@ -1,26 +1,62 @@
+import type { Priority } from "./call-options.ts";
+import type { PolicyChange } from "./change.ts";
 import type { ClockName } from "./errors.ts";
-import type { Ending, Refusal } from "./outcome.ts";
+import type { Ending, Meta, Refusal } from "./outcome.ts";
 import type { StoreSource } from "./store.ts";
 
 interface At {
   /** Name of the client or pipeline. */
   readonly client: string;
   readonly callId?: string;
+  /** Of the call, and of no other in this process: a caller may give several calls of a request one `callId`. */
+  readonly serial?: number;
   /** Monotonic milliseconds of the runtime. */
   readonly at: number;
 }
 
 /** What happens, as it happens. Noun-verb, one union: subscribe once and see everything. Never a key, a prompt or an answer. */
 export type BreakwaterEvent = At &
+  /** `parent`: the serial of the call in whose work this one is made. */
   (
-    | { readonly type: "call-start" }
-    | { readonly type: "call-end"; readonly ending: Ending; readonly attempts: number }
+    | {
+        readonly type: "call-start";
+        readonly tenant?: string;
+        readonly priority: Priority;
+        readonly parent?: number;
+      }
+    /** The verdict is known: of a stream, it is over. `startedAt` is on the clock of `at`. */
+    | {
+        readonly type: "call-end";
+        readonly ending: Ending;
+        readonly attempts: number;
+        readonly meta: Meta;
+        readonly startedAt: number;
+        readonly tenant?: string;
+        readonly priority: Priority;
+      }
+    /**
+     * A request leaves for the upstream; what a policy refused before is none. Told by the client that sends it, once,
+     * however many policies and clients are around it. `attempt`: how many the call has sent by now.
+     */
     | { readonly type: "attempt-start"; readonly attempt: number; readonly target?: string }
+    /** What came of it. `startedAt`: when it left. */
     | {
         readonly type: "attempt-end";
         readonly attempt: number;
         readonly ending: Ending;
+        readonly startedAt: number;
         readonly target?: string;
+        readonly model?: string;
+      }
+    /** What an attempt cost, or what an answer from a cache saved; told when the call is over. `null`: nobody knows. */
+    | {
+        readonly type: "attempt-cost";
+        readonly host: string;
+        readonly model: string;
+        readonly category: "useful" | "retryWaste" | "hedgeWaste" | "cancelled" | "failed" | "cached";
+        readonly usd: number | null;
+        readonly savedUsd?: number | null;
+        readonly estimated: boolean;
       }
     | { readonly type: "call-refused"; readonly refusal: Refusal }
     /** A policy in shadow would have refused; the call went on. */
@@ -86,21 +122,37 @@ export type BreakwaterEvent = At &
     | { readonly type: "queue-wait"; readonly policy: string; readonly ms: number }
     | { readonly type: "store-fail"; readonly policy: string; readonly error: unknown }
     /** A policy over a shared store has decided; where the decision came from. */
-    | { readonly type: "store-decide"; readonly policy: string; readonly source: StoreSource }
+    | {
+        readonly type: "store-decide";
+        readonly policy: string;
+        readonly kind: string;
+        readonly source: StoreSource;
+        /** How long it took; for guards that are decided together, each tells the one round trip. */
+        readonly ms: number;
+      }
     /** The shared store cannot be asked, and something else stands in for it. */
     | {
         readonly type: "store-degrade";
         readonly policy: string;
+        readonly kind: string;
         readonly to: Exclude<StoreSource, "store">;
       }
     /** It decides again. */
-    | { readonly type: "store-recover"; readonly policy: string }
+    | { readonly type: "store-recover"; readonly policy: string; readonly kind: string }
     /** Processes give this policy different numbers. The lower ones hold, until `update()` says others. */
     | {
         readonly type: "config-mismatch";
         readonly policy: string;
         readonly ours: Readonly<Record<string, unknown>>;
         readonly holds: Readonly<Record<string, unknown>>;
+      }
+    /** Somebody changed a policy through `change()` of this client. `by`: who, as far as it was said. */
+    | {
+        readonly type: "policy-change";
+        readonly policy: string;
+        readonly kind: string;
+        readonly change: PolicyChange;
+        readonly by?: string;
       }
     /** A callback of the user's threw where its result is not needed; nothing else changed. */
     | { readonly type: "callback-throw"; readonly where: string; readonly error: unknown }
@@ -115,10 +167,17 @@ export type Listener = (event: BreakwaterEvent) => void;
 /** Distributes over the union, which `Omit` alone does not. */
 type Unstamped<E> = E extends unknown ? Omit<E, keyof At> & { readonly callId?: string } : never;
 
+/** Of which call an event tells. */
+interface Subject {
+  readonly id: string;
+  readonly serial: number;
+}
+
 /** Where events go. Ask `listening` before building one: with nobody there an event costs one comparison. */
 export interface EventSink {
   readonly listening: boolean;
-  emit(event: Unstamped<BreakwaterEvent>): void;
+  /** @param call that it is about, if it is about one */
+  emit(event: Unstamped<BreakwaterEvent>, call?: Subject): void;
 }
 
 export interface EventHub extends EventSink {
@@ -133,9 +192,13 @@ export function createEventHub(client: string, now: () => number): EventHub {
     get listening() {
       return listeners.length > 0;
     },
-    emit(event) {
+    emit(event, call) {
       if (listeners.length === 0) return;
-      const stamped = { ...event, client, at: now() } as BreakwaterEvent;
+      const stamped = (
+        call === undefined
+          ? { ...event, client, at: now() }
+          : { ...event, client, callId: call.id, serial: call.serial, at: now() }
+      ) as BreakwaterEvent;
       for (const { tell } of listeners) {
         try {
           tell(stamped);

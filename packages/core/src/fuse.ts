@@ -45,7 +45,7 @@ export function fuse<Req, Res>(
       }
       const judgeAll = (replies: readonly unknown[]): Judgement => {
         for (const [i, { policy }] of active.entries())
-          policy.sources?.replied(replies[i] as StoreReply, call);
+          policy.sources?.replied(replies[i] as StoreReply, call, askedAt);
         // Written order decides which refusal is told.
         for (const [i, { policy, spec }] of active.entries()) {
           const judged = sourced(policy.sources, spec.judge(replies[i], call, asks[i]));
@@ -61,7 +61,9 @@ export function fuse<Req, Res>(
           error,
           active.map(({ policy }) => policy),
           asks,
+          askedAt,
         );
+      const askedAt = call.runtime.now();
       let decided: MaybePromise<readonly unknown[]>;
       try {
         decided = (store as Required<AnyStore>).decideAll(asks);

@@ -91,7 +91,7 @@ export function guard<Req = Any, Ask = Any, Reply = Any>(
   kind: string,
   spec: StoreGuard<Req, Ask, Reply> | LocalGuard<Req>,
 ): Policy<Req, Any> {
-  const sources = "store" in spec && spec.store.shared === true ? watchSource(spec.name) : undefined;
+  const sources = "store" in spec && spec.store.shared === true ? watchSource(kind, spec.name) : undefined;
   const policy: GuardPolicy<Req> = {
     ...base(kind, spec),
     [GUARD]: spec,
@@ -181,7 +181,7 @@ function waitAndAsk<Req, Res>(
 
 function refuse<Req>(call: Call<Req>, refusal: Refusal): Outcome<never> {
   const { events } = call.host;
-  if (events.listening) events.emit({ type: "call-refused", refusal, callId: call.id });
+  if (events.listening) events.emit({ type: "call-refused", refusal }, call);
   return refused(refusal, call.meta);
 }
 
@@ -192,18 +192,17 @@ async function waitTurn<Req>(call: Call<Req>, { wait }: Wait, policy: string): P
   const refusal = await wait();
   const ms = runtime.now() - since;
   meta.waitedMs = (meta.waitedMs ?? 0) + ms;
-  if (events.listening) events.emit({ type: "queue-wait", policy, ms, callId: call.id });
+  if (events.listening) events.emit({ type: "queue-wait", policy, ms }, call);
   return refusal;
 }
 
 function tellShadow<Req>(call: Call<Req>, judged: Refusal | Wait | StoreError, by: string): void {
   const { events } = call.host;
   if (!events.listening) return;
-  if (judged instanceof StoreError)
-    events.emit({ type: "store-fail", policy: by, error: judged, callId: call.id });
+  if (judged instanceof StoreError) events.emit({ type: "store-fail", policy: by, error: judged }, call);
   else {
     const refusal = "wait" in judged ? { by, code: "WOULD_WAIT" } : judged;
-    events.emit({ type: "would-refuse", refusal, callId: call.id });
+    events.emit({ type: "would-refuse", refusal }, call);
   }
 }
 
@@ -217,15 +216,16 @@ function enterStore<Req>(policy: GuardPolicy<Req>, spec: StoreGuard<Req, Any, An
     } catch (error) {
       throw callersOwn(error, call);
     }
+    const askedAt = policy.sources === undefined ? 0 : call.runtime.now();
     let reply: MaybePromise<unknown>;
     try {
       reply = spec.store.decide(ask);
     } catch (error) {
-      return storeFailed(call, policy.name, error, [policy], [ask]);
+      return storeFailed(call, policy.name, error, [policy], [ask], askedAt);
     }
     return isPromise(reply)
-      ? judgeLater(policy, spec, call, ask, reply)
-      : judgeAndSettle(policy, spec, call, ask, reply);
+      ? judgeLater(policy, spec, call, ask, reply, askedAt)
+      : judgeAndSettle(policy, spec, call, ask, reply, askedAt);
   };
 }
 
@@ -243,8 +243,9 @@ function judgeAndSettle<Req>(
   call: Call<Req>,
   ask: unknown,
   reply: unknown,
+  askedAt: number,
 ): Judgement {
-  sources?.replied(reply as StoreReply, call);
+  sources?.replied(reply as StoreReply, call, askedAt);
   const judged = sourced(sources, spec.judge(reply, call, ask));
   if (judged === undefined) spec.settle?.(call, reply, ask);
   return judged;
@@ -263,10 +264,11 @@ function judgeLater<Req>(
   call: Call<Req>,
   ask: unknown,
   reply: Promise<unknown>,
+  askedAt: number,
 ): Promise<Judgement | StoreError> {
   return reply.then(
-    (known) => judgeAndSettle(policy, spec, call, ask, known),
-    (error: unknown) => storeFailed(call, policy.name, error, [policy], [ask]),
+    (known) => judgeAndSettle(policy, spec, call, ask, known, askedAt),
+    (error: unknown) => storeFailed(call, policy.name, error, [policy], [ask], askedAt),
   );
 }
 
@@ -277,11 +279,12 @@ export function storeFailed<Req>(
   error: unknown,
   policies: readonly GuardPolicy<Req>[],
   asks: readonly unknown[],
+  askedAt: number,
 ): StoreError | undefined {
-  call.host.events.emit({ type: "store-fail", policy: name, error, callId: call.id });
+  call.host.events.emit({ type: "store-fail", policy: name, error }, call);
   const specs = policies.map((policy) => policy[GUARD] as AnyStoreGuard<Req>);
   const open = specs.every((spec) => spec.outage?.() === "open");
-  for (const { sources } of policies) sources?.failed(open ? "open" : "closed", call);
+  for (const { sources } of policies) sources?.failed(open ? "open" : "closed", call, askedAt);
   if (open) {
     for (const [i, spec] of specs.entries()) spec.pass?.(call, asks[i]);
     return undefined;

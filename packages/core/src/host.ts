@@ -1,12 +1,13 @@
 import { attempt } from "./attempt.ts";
 import { type CallOptions, GUEST, PLAIN, type Trip } from "./call-options.ts";
 import { Call } from "./call.ts";
+import { changePolicy, type ChangeOptions, type PolicyChange } from "./change.ts";
 import { flatten } from "./compose.ts";
 import { currentContext } from "./context.ts";
 import { type Description, describePolicies } from "./describe.ts";
 import { milliseconds, show } from "./duration.ts";
 import { ConfigError, RefusedError, TimedOutError } from "./errors.ts";
-import { createEventHub, type Listener } from "./events.ts";
+import { createEventHub } from "./events.ts";
 import type { Any, Handler, Host, MaybePromise, Policy, UpstreamTraits } from "./handler.ts";
 import { type Meta, type Outcome, refused } from "./outcome.ts";
 import {
@@ -18,6 +19,7 @@ import { type Runtime, systemRuntime } from "./runtime.ts";
 import { createScope, type DrainOptions } from "./scope.ts";
 import { callOfSignal } from "./signals.ts";
 import type { StoreSource } from "./store.ts";
+import type { Watchable } from "./watchable.ts";
 
 /** Settings of a client or a pipeline that belong to none of its policies. */
 export interface Settings {
@@ -30,13 +32,33 @@ export interface Settings {
 }
 
 /** What clients and pipelines can do beside calling. */
-export interface Managed {
+export interface Managed extends Watchable {
   /** Order and effective options of the policies, and what is probably not meant. */
   describe(): Description;
   /** What every policy holds at this moment: plain data, a copy. */
   snapshot(): Snapshot;
-  /** Subscribes to everything that happens. @returns a function that removes exactly this subscription. */
-  on(listener: Listener): () => void;
+  /** Its policies, outermost first; those of pipelines in it among them. In the order of `describe()` and `snapshot()`. */
+  readonly policies: readonly Policy[];
+  /**
+   * Changes a policy while calls run, as an operator does: holds a circuit open, puts a limit in shadow, gives it another
+   * number. What succeeds is told as a `policy-change`. It holds until the next change or restart; over a shared store a
+   * forced circuit is forced for all processes, anything else is changed in this one.
+   *
+   * @param policy its name, or its position in `policies` where names are alike
+   * @throws ConfigError that says what is wrong; nothing has changed then.
+   *
+   * @example
+   * ```ts
+   * import { circuitBreaker, createPipeline } from "@breakwater/core";
+   *
+   * const search = createPipeline(circuitBreaker({ name: "search" }));
+   * await search.change("search", { force: "open" }, { by: "ada" });
+   * (await search.outcome(() => "found")).status; // => "refused"
+   * await search.change("search", { force: "auto" }, { by: "ada" });
+   * await search.change("search", { update: { mode: "shadow" } });
+   * ```
+   */
+  change(policy: string | number, change: PolicyChange, options?: ChangeOptions): Promise<void>;
   /** Refuses new calls, waits for those in flight, and aborts what is left after `withinMs`. */
   drain(options?: DrainOptions): Promise<void>;
   /** A drain with little patience: what is in flight has one second. */
@@ -99,22 +121,26 @@ export function createEngine(
   // Then what the work around a call expects to use as a whole says nothing of the call.
   const knowsCost = traits?.cost !== undefined;
 
+  const managed: Managed = {
+    policies,
+    managed: () => [managed],
+    change: (policy, change, options) => changePolicy(host, policies, policy, change, options),
+    describe: () => describePolicies(policies),
+    snapshot: () => ({
+      name,
+      inFlight: scope.size,
+      draining: scope.draining,
+      retryBudget: budget.snapshot(runtime.now()),
+      policies: policies.map(snapshotOf),
+    }),
+    on: (listener) => events.subscribe(listener),
+    drain,
+    close: () => drain({ withinMs: 1_000 }),
+  };
   return {
     host,
     policies,
-    managed: {
-      describe: () => describePolicies(policies),
-      snapshot: () => ({
-        name,
-        inFlight: scope.size,
-        draining: scope.draining,
-        retryBudget: budget.snapshot(runtime.now()),
-        policies: policies.map(snapshotOf),
-      }),
-      on: (listener) => events.subscribe(listener),
-      drain,
-      close: () => drain({ withinMs: 1_000 }),
-    },
+    managed,
     run(request, options, handler, more = NO_MORE) {
       let parent = more.parent ?? callOfSignal(options.signal);
       // Inside another call everything comes from it: a flight that outlives its leader must not follow the leader's browser.
@@ -130,6 +156,7 @@ export function createEngine(
         {
           host,
           meta,
+          serial: ++serial,
           tenant: options.tenant ?? parent?.tenant ?? context?.tenant,
           priority: options.priority ?? parent?.priority ?? context?.priority ?? "interactive",
           cost: options.cost ?? (knowsCost && more.parent === undefined ? undefined : parent?.trip.cost),
@@ -149,7 +176,7 @@ export function createEngine(
       if (context?.signal !== undefined && context.signal !== options.signal) call.follow(context.signal);
       const deadline = deadlineOf(options, context, runtime);
       if (deadline !== undefined) boundByDeadline(call, deadline);
-      if (events.listening) tellCall(call);
+      if (events.listening) tellCall(call, parent);
       traits?.onCall?.(call);
       return attempt(call, handler);
     },
@@ -186,12 +213,19 @@ function boundByDeadline(call: Call<Any>, ms: number): void {
   else call.timer(ms, expire);
 }
 
-function tellCall(call: Call<Any>): void {
+function tellCall(call: Call<Any>, parent: Call<Any> | undefined): void {
   const { events } = call.host;
-  const { id: callId, meta } = call;
-  events.emit({ type: "call-start", callId });
-  call.defer((ending) => events.emit({ type: "call-end", callId, ending, attempts: meta.attempts }));
+  const { meta, priority, tenant, trip } = call;
+  const whose = tenant === undefined ? { priority } : { priority, tenant };
+  const inside = parent === undefined ? {} : { parent: parent.serial };
+  events.emit({ type: "call-start", ...whose, ...inside }, call);
+  call.defer((ending) => {
+    const { startedAt } = trip;
+    events.emit({ type: "call-end", ending, attempts: meta.attempts, meta, startedAt, ...whose }, call);
+  });
 }
+
+let serial = 0;
 
 let counter = 0;
 let prefix: string | undefined;

@@ -2,6 +2,7 @@ export { attempt, discard } from "./attempt.ts";
 export { type AbortVerdict, Call, DISCARDED } from "./call.ts";
 export type { CallOptions, ForkOptions, Priority } from "./call-options.ts";
 export { type Client, createClient, type Full, type Target, type TargetWithSettings } from "./client.ts";
+export type { ChangeOptions, PolicyChange } from "./change.ts";
 export { type CallContext, currentContext, provideContext } from "./context.ts";
 export type { Description, Lint, PolicyDescription } from "./describe.ts";
 export { type Duration, milliseconds } from "./duration.ts";
@@ -23,6 +24,15 @@ export {
   type UpstreamTraits,
 } from "./handler.ts";
 export { lazyStream } from "./lazy-stream.ts";
+export { plainData } from "./plain-data.ts";
+export {
+  plainError,
+  type PlainError,
+  plainEvent,
+  type PlainEvent,
+  type PlainEventOptions,
+} from "./plain-event.ts";
+export { type Watchable, watchables, type Watched } from "./watchable.ts";
 export type { Managed, PolicySnapshot, Settings, Snapshot } from "./host.ts";
 export type { Mark, Watcher } from "./marks.ts";
 export { type OptionReader, readOptions } from "./options.ts";

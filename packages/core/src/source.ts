@@ -7,31 +7,33 @@ export interface SourceWatch {
   /** Of the last decision. */
   readonly last: StoreSource | undefined;
   /** The store, or what stands in for it, has replied. */
-  replied(reply: StoreReply, call: Call<Any>): void;
+  replied(reply: StoreReply, call: Call<Any>, askedAt: number): void;
   /** It has not, and nothing stands in for it. */
-  failed(to: "open" | "closed", call: Call<Any>): void;
+  failed(to: "open" | "closed", call: Call<Any>, askedAt: number): void;
 }
 
 /** @internal */
-export function watchSource(policy: string): SourceWatch {
+export function watchSource(kind: string, policy: string): SourceWatch {
   let last: StoreSource | undefined;
-  function note(source: StoreSource, { host: { events }, id: callId }: Call<Any>): void {
+  function note(source: StoreSource, call: Call<Any>, askedAt: number): void {
+    const { events } = call.host;
     const before = last;
     last = source;
     if (!events.listening) return;
-    events.emit({ type: "store-decide", policy, source, callId });
+    const ms = call.runtime.now() - askedAt;
+    events.emit({ type: "store-decide", policy, kind, source, ms }, call);
     if (before === source) return;
-    if (source !== "store") events.emit({ type: "store-degrade", policy, to: source, callId });
-    else if (before !== undefined) events.emit({ type: "store-recover", policy, callId });
+    if (source !== "store") events.emit({ type: "store-degrade", policy, kind, to: source }, call);
+    else if (before !== undefined) events.emit({ type: "store-recover", policy, kind }, call);
   }
   return {
     get last() {
       return last;
     },
-    replied({ source, mismatch }, call) {
-      if (source !== undefined) note(source, call);
+    replied({ source, mismatch }, call, askedAt) {
+      if (source !== undefined) note(source, call, askedAt);
       if (mismatch !== undefined)
-        call.host.events.emit({ type: "config-mismatch", policy, ...mismatch, callId: call.id });
+        call.host.events.emit({ type: "config-mismatch", policy, ...mismatch }, call);
     },
     failed: note,
   };

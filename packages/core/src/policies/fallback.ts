@@ -50,7 +50,7 @@ export function fallback<Req = Any, Res = Any>(
         if (!config.when(outcome, call) || call.aborted) return outcome;
         const { events } = call.host;
         const to = config.to?.traits?.name ?? (config.value === undefined ? "request" : "value");
-        if (events.listening) events.emit({ type: "fallback-use", policy: config.name, to, callId: call.id });
+        if (events.listening) events.emit({ type: "fallback-use", policy: config.name, to }, call);
 
         const { value, request, to: target } = config;
         if (value !== undefined) {

@@ -61,7 +61,7 @@ export function adaptive<Req = Any>(
     const to = limit.value;
     if (to === from) return;
     const { events } = call.host;
-    if (events.listening) events.emit({ type: "limit-change", policy: name, key, from, to, callId: call.id });
+    if (events.listening) events.emit({ type: "limit-change", policy: name, key, from, to }, call);
     if (to > from) permits.callUp(key);
   }
 

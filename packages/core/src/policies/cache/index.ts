@@ -288,7 +288,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
     const busy = turn?.idle === "busy";
     if (!kept) cooling.get(key).until = runtime.now() + (busy ? BUSY_MS : COOLING_MS);
     if (events.listening && turn?.idle === undefined)
-      events.emit({ type: "cache-refresh", policy: name, ok: kept, callId: flight.call.id });
+      events.emit({ type: "cache-refresh", policy: name, ok: kept }, flight.call);
   }
 
   // --- Keeping ---
@@ -332,14 +332,14 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
   function tell(call: Call<Any>, result: "hit" | "stale" | "miss" | "join"): void {
     counts[COUNTED[result]]++;
     const { events } = call.host;
-    if (events.listening) events.emit({ type: "cache-read", policy: name, result, callId: call.id });
+    if (events.listening) events.emit({ type: "cache-read", policy: name, result }, call);
   }
 
   function hint(call: Call<Any>, message: string): void {
     const { events } = call.host;
     if (hinted.has(message) || !events.listening) return;
     hinted.add(message);
-    events.emit({ type: "hint", message: `${name}: ${message}`, callId: call.id });
+    events.emit({ type: "hint", message: `${name}: ${message}` }, call);
   }
 
   function hintUncopyable(call: Call<Any>, error: unknown): void {
@@ -351,7 +351,7 @@ export function cache<Req = Any, Res = Any>(options: CacheOptions<Req, Res>): Ca
   }
 
   function storeFailed(call: Call<Any>, error: unknown): undefined {
-    call.host.events.emit({ type: "store-fail", policy: name, error, callId: call.id });
+    call.host.events.emit({ type: "store-fail", policy: name, error }, call);
   }
 
   const policy = around<Req, Res>("cache", {

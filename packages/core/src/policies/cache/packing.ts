@@ -63,7 +63,7 @@ function storable<Req, Res>(
   try {
     return call.host.traits?.codec?.storable?.(value) !== false && wanted?.(value) !== false;
   } catch (error) {
-    call.host.events.emit({ type: "callback-throw", where: `${name}: storable`, error, callId: call.id });
+    call.host.events.emit({ type: "callback-throw", where: `${name}: storable`, error }, call);
     return false;
   }
 }

@@ -39,7 +39,7 @@ export function imagine<Req, Res>(
   const said = { tenant, priority: "interactive", cost: undefined, idempotent: true } as const;
   return new Call(
     request,
-    { host, meta, ...said, startedAt: host.runtime.now(), task: undefined },
+    { host, meta, ...said, serial: 0, startedAt: host.runtime.now(), task: undefined },
     undefined,
     {},
   );

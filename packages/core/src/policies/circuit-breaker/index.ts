@@ -1,7 +1,7 @@
 import type { Call } from "../../call.ts";
 import type { Duration } from "../../duration.ts";
 import { guard, type Mode } from "../../guard.ts";
-import { type Any, chain, type Host, type MaybePromise, type Updatable } from "../../handler.ts";
+import { type Any, chain, type MaybePromise, type Updatable } from "../../handler.ts";
 import { configure, readOptions } from "../../options.ts";
 import type { Ending, Scope } from "../../outcome.ts";
 import type { Runtime } from "../../runtime.ts";
@@ -106,18 +106,17 @@ export function circuitBreaker<Req = Any>(options: CircuitBreakerOptions<Req> = 
         ? { kind: "breaker", name, key, config, now: at, random, outage, version }
         : { kind: "breaker", name, key, config, now: at, random };
     },
-    judge(admission, { host, id }, { key }) {
+    judge(admission, call, { key }) {
       if ("ticket" in admission) return undefined;
-      tell(host, id, name, key, admission.transition, store);
+      tell(call, name, key, admission.transition, store);
       return { by: name, code: "CIRCUIT_OPEN", retryAfterMs: admission.retryAfterMs };
     },
     settle(call, admission, ask) {
       const { ticket, transition: entered } = admission as Extract<Admission, { readonly ticket: Ticket }>;
-      const { host, id } = call;
       let begun = false;
       const tellOf = (change: MaybePromise<Transition | undefined>): void => {
         if (change !== undefined)
-          void chain(change, (transition) => tell(host, id, name, ask.key, transition, store));
+          void chain(change, (transition) => tell(call, name, ask.key, transition, store));
       };
       tellOf(entered);
       call.watch((mark, at) => {
@@ -171,18 +170,18 @@ function isSlow({ dispatchedAt, firstTokenAt, endedAt }: Ending, slowCallMs: num
 }
 
 function tell(
-  { events, runtime }: Host,
-  callId: string,
+  call: Call<Any>,
   policy: string,
   key: string,
   transition: Transition | undefined,
   store: BreakerStore,
 ): void {
+  const { events } = call.host;
   if (transition === undefined || !events.listening) return;
   if (transition === "open") {
-    const openForMs = store.snapshot(policy, runtime.now())[key]?.openForMs ?? 0;
-    events.emit({ type: "breaker-open", policy, key, openForMs, callId });
-  } else events.emit({ type: `breaker-${transition}`, policy, key, callId });
+    const openForMs = store.snapshot(policy, call.runtime.now())[key]?.openForMs ?? 0;
+    events.emit({ type: "breaker-open", policy, key, openForMs }, call);
+  } else events.emit({ type: `breaker-${transition}`, policy, key }, call);
 }
 
 function read<Req>(options: CircuitBreakerOptions<Req>) {

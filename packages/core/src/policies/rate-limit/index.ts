@@ -125,7 +125,7 @@ export function rateLimit<Req = Any>(
     };
     if (isPromise(settled)) {
       settled.then(callUp, (error: unknown) => {
-        call.host.events.emit({ type: "store-fail", policy: name, error, callId: call.id });
+        call.host.events.emit({ type: "store-fail", policy: name, error }, call);
       });
     } else callUp();
   }

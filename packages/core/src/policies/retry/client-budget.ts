@@ -45,13 +45,13 @@ export function createClientBudget(options: RetryBudgetOptions = {}): ClientBudg
   if (store === undefined) return own(rules);
 
   const budget = store.budget(name, rules, outage);
-  const sources = store.shared === true ? watchSource(name) : undefined;
+  const sources = store.shared === true ? watchSource("retry-budget", name) : undefined;
   return {
     onCall: (now) => budget.onCall(now),
     onAttempt: (failed, now) => budget.onAttempt(failed, now),
     take: (now, call) =>
       chain(budget.take(now), (reply: BudgetReply) => {
-        sources?.replied(reply, call);
+        sources?.replied(reply, call, now);
         return reply.granted;
       }),
     snapshot(now) {

@@ -120,8 +120,7 @@ async function again<Req, Res>(
     if (!granted) return stop("budget");
     if (ms >= call.remainingMs) return stop("deadline"); // a shared budget took its time
 
-    if (events.listening)
-      events.emit({ type: "retry-wait", policy: config.name, attempt, ms, callId: call.id });
+    if (events.listening) events.emit({ type: "retry-wait", policy: config.name, attempt, ms }, call);
     if (ms > 0) await call.sleep(ms);
     if (call.aborted) return call.abortOutcome();
     discard(outcome); // an answer that `when` did not like still holds its connection
@@ -159,7 +158,7 @@ function tellStop(
   because: EventOf<"retry-stop">["because"],
 ): void {
   const { events } = call.host;
-  if (events.listening) events.emit({ type: "retry-stop", policy, attempt, because, callId: call.id });
+  if (events.listening) events.emit({ type: "retry-stop", policy, attempt, because }, call);
 }
 
 function read<Req, Res>(options: RetryOptions<Req, Res>) {

@@ -119,7 +119,7 @@ function runOut(
     retryable,
     spent: call.dispatchedAt !== undefined,
   };
-  if (events.listening) events.emit({ type: "clock-ran-out", policy, clock, ms, callId: call.id });
+  if (events.listening) events.emit({ type: "clock-ran-out", policy, clock, ms }, call);
   call.abort(error, verdict);
 }
 
