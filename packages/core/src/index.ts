@@ -34,6 +34,19 @@ export {
 } from "./plain-event.ts";
 export { type Watchable, watchables, type Watched } from "./watchable.ts";
 export type { Managed, PolicySnapshot, Settings, Snapshot } from "./host.ts";
+export {
+  checkInstanceAsk,
+  INSTANCE_LIMITS,
+  type InstanceAsk,
+  type InstanceNews,
+  type InstanceReport,
+  type InstanceStore,
+} from "./instances.ts";
+export {
+  createMemoryInstanceStore,
+  type MemoryInstanceStore,
+  type MemoryInstanceStoreOptions,
+} from "./instances-memory.ts";
 export type { Mark, Watcher } from "./marks.ts";
 export { type OptionReader, readOptions } from "./options.ts";
 export * from "./outcome.ts";
