@@ -101,9 +101,10 @@ export type BreakwaterEvent = At &
       }
     /** An account of the upstream's has no credit: none of its keys is used until it is known to have some again. */
     | { readonly type: "account-close"; readonly account: string; readonly retryAfterMs: number }
+    /** It has some again, or has more of it after it was low. */
     | { readonly type: "account-open"; readonly account: string }
-    /** The upstream cuts an account's concurrency because of its balance. */
-    | { readonly type: "account-low"; readonly account: string }
+    /** The upstream cuts an account's concurrency because of its balance. Told again, once a minute, while it says so; holds for `forMs`. */
+    | { readonly type: "account-low"; readonly account: string; readonly forMs: number }
     /** The upstream does not take a key any more. `key` is what may be shown of it: its last four characters. */
     | {
         readonly type: "key-disable";

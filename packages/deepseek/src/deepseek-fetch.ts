@@ -1,8 +1,8 @@
 import {
   type Call,
-  type Client,
   createClient,
   type Listener,
+  type Managed,
   type Policy,
   readOptions,
   type Refusal,
@@ -114,7 +114,7 @@ export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch
   const { account, errorMode, maxTargets, otherPolicies, policies, runtime, transport, wire } = config;
   const settings = runtime === undefined ? {} : { runtime };
   const targets = new Map<string, FetchClients>();
-  const listeners = new Set<{ readonly tell: Listener }>();
+  const listeners = new Set<Attached>();
   const book = createBook([], DEFAULT_RULES);
 
   function makeClients(baseURL: string, owner: string | undefined): FetchClients {
@@ -132,13 +132,12 @@ export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch
     const other = statusUpstream(host.name, transport, ({ args }) => args);
     const clients = {
       chat: createClient({ upstream, name: host.name, ...settings }, ...policies(target)),
-      other: createClient({ upstream: other, name: host.name, ...settings }, ...otherPolicies(target)),
+      other: createClient(
+        { upstream: other, name: `${host.name}-other`, ...settings },
+        ...otherPolicies(target),
+      ),
     };
-    for (const client of [clients.chat, clients.other] as readonly Client<never, unknown>[]) {
-      client.on((event) => {
-        for (const { tell } of listeners) tell(event);
-      });
-    }
+    for (const listener of listeners) attach(listener, clients);
     return clients;
   }
 
@@ -166,18 +165,38 @@ export function deepseekFetch(options: DeepSeekFetchOptions = {}): DeepSeekFetch
     targets.delete(key);
     targets.set(key, clients);
     const [oldest] = targets.keys();
-    if (targets.size > maxTargets && oldest !== undefined) targets.delete(oldest);
+    if (targets.size > maxTargets && oldest !== undefined) {
+      // Those who listen go on hearing of what still runs there; nobody holds on to it.
+      for (const { forget } of listeners) forget.delete(targets.get(oldest) as FetchClients);
+      targets.delete(oldest);
+    }
     return clients;
   }
 
-  const all = (): readonly Client<never, unknown>[] =>
-    [...targets.values()].flatMap(({ chat, other }) => [chat, other] as readonly Client<never, unknown>[]);
+  const all = (): readonly Managed[] => [...targets.values()].flatMap(clientsOf);
+
+  function attach(listener: Attached, clients: FetchClients): void {
+    const forget = clientsOf(clients).map((client) =>
+      client.on((event) => {
+        if (listeners.has(listener)) listener.tell(event);
+      }),
+    );
+    listener.forget.set(clients, () => {
+      for (const each of forget) each();
+    });
+  }
+
   const managing: Managing = {
     on(tell) {
-      const entry = { tell };
-      listeners.add(entry);
-      return () => void listeners.delete(entry);
+      const listener: Attached = { tell, forget: new Map() };
+      listeners.add(listener);
+      for (const clients of targets.values()) attach(listener, clients);
+      return () => {
+        listeners.delete(listener);
+        for (const forget of listener.forget.values()) forget();
+      };
     },
+    managed: all,
     snapshot: () => all().map((client) => client.snapshot()),
     async close() {
       await Promise.all(all().map((client) => client.close()));
@@ -218,6 +237,14 @@ function addressOf(call: Call<ChatRequest>, baseURL: string, prefixUrl: string |
     wireOf(call.request)?.url ?? (isContinuation(call.request) ? prefixUrl : undefined) ?? wire?.url;
   return { url: url ?? `${baseURL}/chat/completions`, headers, key: keyIn(headers) };
 }
+
+/** Who listens to all clients, those that are still to be made among them. */
+interface Attached {
+  readonly tell: Listener;
+  readonly forget: Map<FetchClients, () => void>;
+}
+
+const clientsOf = ({ chat, other }: FetchClients): readonly Managed[] => [chat, other];
 
 function read(options: DeepSeekFetchOptions) {
   const reader = readOptions("deepseekFetch", options);

@@ -149,7 +149,13 @@ export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
     { ...settings, upstream: createUpstream(config, (call) => addressOf(call, config)) },
     ...(policies ?? recommended({ host: config.profile, fallback: second, midStream })),
   );
-  const other = createClient({ ...settings, upstream: otherUpstream(config) }, ...statusPolicies());
+  const other = createClient(
+    { ...settings, name: `${client.snapshot().name}-other`, upstream: otherUpstream(config) },
+    ...statusPolicies(),
+  );
+
+  const managed = (): readonly Managed[] =>
+    typeof fallback === "object" ? [client, other, second as Managed] : [client, other];
 
   const full: Chat["full"] = async (request, callOptions) => {
     const { value, meta } = await client.full(whole(request), callOptions);
@@ -176,9 +182,11 @@ export function createDeepSeek(options: DeepSeekOptions = {}): DeepSeek {
     client,
     describe: () => client.describe(),
     snapshot: () => client.snapshot(),
+    managed,
+    policies: client.policies,
+    change: (policy, change, changeOptions) => client.change(policy, change, changeOptions),
     on(listener) {
-      const clients = typeof fallback === "object" ? [client, other, second as Managed] : [client, other];
-      const forget = clients.map((each) => each.on(listener));
+      const forget = managed().map((each) => each.on(listener));
       return () => {
         for (const each of forget) each();
       };

@@ -1,11 +1,11 @@
 import {
   type Client,
-  type Listener,
   type Outcome,
   type Runtime,
   type Snapshot,
   systemRuntime,
   unwrap,
+  type Watchable,
 } from "@breakwater/core";
 
 import { asStream } from "./as-stream.ts";
@@ -26,9 +26,7 @@ export interface FetchClients {
   readonly other: Client<FetchRequest, Response>;
 }
 
-export interface Managing {
-  /** Subscribes to everything that happens. @returns a function that removes exactly this subscription. */
-  on(listener: Listener): () => void;
+export interface Managing extends Watchable {
   snapshot(): readonly Snapshot[];
   /** Refuses new calls, and waits for those in flight. */
   close(): Promise<void>;

@@ -112,7 +112,7 @@ function judge(
     if (judged === "interrupted") return brokenFailure("UPSTREAM_INTERRUPTED", spent, { detail: why });
     if (judged === "empty") return brokenFailure("EMPTY_RESPONSE", spent);
     const hint = hintOf(judged, why);
-    if (hint !== undefined) call.host.events.emit({ type: "hint", message: hint, callId: call.id });
+    if (hint !== undefined) call.host.events.emit({ type: "hint", message: hint }, call);
   }
   if (typeof body["model"] === "string") meta.model = body["model"];
   const answer = body as unknown as ChatCompletion;

@@ -132,7 +132,7 @@ export function createChunkSource(
       if (finished.size < wanted) continue;
       finish = judged;
       const hint = hintOf(judged, reason);
-      if (hint !== undefined) call.host.events.emit({ type: "hint", message: hint, callId: call.id });
+      if (hint !== undefined) call.host.events.emit({ type: "hint", message: hint }, call);
     }
     withheld += raw.length;
     rememberRaw(chunk, raw);

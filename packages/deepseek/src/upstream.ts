@@ -244,7 +244,7 @@ export async function keyFor(
 
 function refuse(call: Call<unknown>, refusal: Refusal): Outcome<never> {
   const { events } = call.host;
-  events.emit({ type: "call-refused", refusal, callId: call.id });
+  events.emit({ type: "call-refused", refusal }, call);
   return refused(refusal, call.meta);
 }
 
@@ -317,5 +317,5 @@ function hintAtRetries(call: Call<ChatRequest>): void {
   if (count === null || count === undefined || Number(count) < 1 || call.attempt > 1) return;
   const message =
     "the SDK retries as well: its retries and Breakwater's multiply. Set maxRetries: 0 in the SDK.";
-  call.host.events.emit({ type: "hint", message, callId: call.id });
+  call.host.events.emit({ type: "hint", message }, call);
 }

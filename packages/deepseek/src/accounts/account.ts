@@ -24,6 +24,8 @@ export interface AccountState {
   /** Whose turn it is. */
   turn: number;
   lowUntil: number;
+  /** When that was last told. */
+  lowToldAt: number;
   /** When its balance was last asked for. */
   askedAt: number;
   balance?: { readonly total: Readonly<Record<string, number>>; readonly at: number };
@@ -43,6 +45,7 @@ export function createAccountState(id: string, keys: readonly string[], rules: A
     keys: keys.map((key) => createKeyState(key, rules)),
     turn: 0,
     lowUntil: -Infinity,
+    lowToldAt: -Infinity,
     askedAt: -Infinity,
   };
 }
@@ -114,9 +117,11 @@ export function settleKey(
 /** The host says that it cuts the account's concurrency because of its balance: a 402 is near. */
 export function markLow(account: AccountState, here: Here): void {
   const now = here.runtime.now();
-  const known = isLow(account, now);
   account.lowUntil = now + LOW_FOR_MS;
-  if (!known) here.events.emit({ type: "account-low", account: account.id });
+  if (now - account.lowToldAt >= LOW_POLL_MS) {
+    account.lowToldAt = now;
+    here.events.emit({ type: "account-low", account: account.id, forMs: LOW_FOR_MS });
+  }
   pollIfLow(account, here);
 }
 
@@ -146,7 +151,10 @@ export function pollIfLow(account: AccountState, here: Here): void {
   account.asking = question(account, ask, here).then((reply) => {
     account.asking = undefined;
     if (reply.nowhere === true) account.deaf = true;
-    if (before !== undefined && hasRisen(before, reply.balance)) account.lowUntil = -Infinity;
+    if (before !== undefined && hasRisen(before, reply.balance)) {
+      account.lowUntil = account.lowToldAt = -Infinity;
+      here.events.emit({ type: "account-open", account: account.id });
+    }
     if (reply.verdict !== "bad") return;
     const then = here.runtime.now();
     if (!account.gate.close(then, epoch)) return;

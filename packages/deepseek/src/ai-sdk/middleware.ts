@@ -87,7 +87,7 @@ export function breakwaterMiddleware<Version extends string = "v3">(
     ...(policies as readonly Policy<ModelCall, ModelAnswer>[]),
   );
 
-  const { describe, snapshot, on, drain, close } = client;
+  const { change, close, describe, drain, managed, on, policies: made, snapshot } = client;
   return {
     // The SDKs look at what a model says of itself, not at this: one value does for both.
     specificationVersion: "v3" as Version,
@@ -101,6 +101,9 @@ export function breakwaterMiddleware<Version extends string = "v3">(
     describe,
     snapshot,
     on,
+    managed,
+    policies: made,
+    change,
     drain,
     close,
   };

@@ -126,7 +126,9 @@ describe("a ledger", () => {
     expect(seen).toEqual([record()]);
     expect(events).toMatchObject([
       { type: "callback-throw", where: "costs", callId: "c" },
+      { type: "attempt-cost", callId: "c", host: "deepseek", model: "deepseek-flash", usd: 0.001 },
       { type: "callback-throw", where: "costs", callId: "c" },
+      { type: "attempt-cost", callId: "c", category: "useful", estimated: false },
     ]);
   });
 

@@ -1,4 +1,11 @@
-import { ConfigError, type EventSink, type Meta, readOptions } from "@breakwater/core";
+import {
+  type Call,
+  ConfigError,
+  type EventOf,
+  type EventSink,
+  type Meta,
+  readOptions,
+} from "@breakwater/core";
 
 import { usdOf } from "./money.ts";
 import { createPriceList, dayOf, type PriceList } from "./price-list.ts";
@@ -54,7 +61,7 @@ export interface CostLedgerOptions {
 export interface CostBook {
   readonly list: PriceList;
   /** @param metas of the call and of those that it was made for */
-  add(record: CostRecord, metas: Iterable<Meta>, events: EventSink): void;
+  add(record: CostRecord, metas: Iterable<Meta>, events: EventSink, call?: Call<unknown>): void;
 }
 
 const books = new WeakMap<CostLedger, CostBook>();
@@ -174,20 +181,30 @@ export function createCostLedger(options: CostLedgerOptions = {}): CostLedger {
   };
   books.set(ledger, {
     list,
-    add(record, metas, events) {
+    add(record, metas, events, call) {
       addRecord(rowFor(record).tally, record);
       remember(record, metas);
       for (const { tell } of listeners) {
         try {
           tell(record);
         } catch (error) {
-          events.emit({ type: "callback-throw", where: "costs", error, callId: record.callId });
+          events.emit({ type: "callback-throw", where: "costs", error, callId: record.callId }, call);
         }
       }
+      if (events.listening) events.emit(eventOf(record), call);
     },
   });
   return ledger;
 }
+
+function eventOf(record: CostRecord): Omit<EventOf<"attempt-cost">, "at" | "client" | "serial"> {
+  const { callId, category, estimated, host, model, nanoUsd, savedNanoUsd } = record;
+  const saved = savedNanoUsd === undefined ? {} : { savedUsd: dollars(savedNanoUsd) };
+  return { type: "attempt-cost", callId, host, model, category, usd: dollars(nanoUsd), ...saved, estimated };
+}
+
+/** For sums that may be off by a rounding; the ledger's own are exact. */
+const dollars = (nanoUsd: bigint | null): number | null => (nanoUsd === null ? null : Number(nanoUsd) / 1e9);
 
 /** @internal */
 export function bookOf(where: string, ledger: unknown): CostBook {

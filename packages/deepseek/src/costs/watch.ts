@@ -64,7 +64,7 @@ function settle<Req>(
       category: categoryOf({ attempt: ending, call: ended, given, followed: meta.attempts > made }),
       at,
     });
-    book.add(record, metasOf(call), call.host.events);
+    book.add(record, metasOf(call), call.host.events, call);
   });
 }
 
@@ -121,7 +121,7 @@ export function accountForCache(call: Call<unknown>, book: CostBook, host: strin
       savedNanoUsd: nanoUsd,
       at,
     });
-    book.add(record, metasOf(call), call.host.events);
+    book.add(record, metasOf(call), call.host.events, call);
   });
 }
 

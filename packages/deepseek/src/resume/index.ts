@@ -97,14 +97,14 @@ function splice(
   part: Part,
   { name, resumes }: Config,
 ): Outcome<ChatAnswer> {
-  const { id, meta, request, runtime } = call;
+  const { meta, request, runtime } = call;
   const { budget, events } = call.host;
   let attempt = first;
   let resumed = 0;
 
   type Because = "resumes" | "budget" | "deadline" | "no-text" | "not-possible" | "failed";
   const stop = (because: Because): undefined => {
-    if (events.listening) events.emit({ type: "resume-stop", policy: name, because, callId: id });
+    if (events.listening) events.emit({ type: "resume-stop", policy: name, because }, call);
   };
 
   const source = createSplice(part, {
@@ -121,7 +121,7 @@ function splice(
       const over = attempt;
       await new Promise<void>((resolve) => over.hold(() => resolve(), GRACE_MS));
       if (call.aborted || call.ended) return undefined;
-      if (events.listening) events.emit({ type: "stream-resume", policy: name, resume: resumed, callId: id });
+      if (events.listening) events.emit({ type: "stream-resume", policy: name, resume: resumed }, call);
       attempt = call.fork({
         request: asWritten(continuationOf(request, delivered), request),
         attempt: resumed + 1,

@@ -64,13 +64,14 @@ export function createTokenMeter({
       const likely = reserveOutput === "max" ? most : (recent.p90(kindOf(request, modelOf)) ?? START);
       return usageOf(promptTokens(request, tokens), Math.min(most, likely));
     },
-    estimate({ host, id, request }, { reasoningTokens, tokens }) {
+    estimate(call, { reasoningTokens, tokens }) {
+      const { request } = call;
       try {
         const prompt = promptTokens(request, counts.get(request) ?? count(request));
         const usage = usageOf(prompt, Math.ceil(tokens));
         return reasoningTokens > 0 ? { ...usage, reasoningTokens: Math.ceil(reasoningTokens) } : usage;
       } catch (error) {
-        host.events.emit({ type: "callback-throw", where: "countTokens", error, callId: id });
+        call.host.events.emit({ type: "callback-throw", where: "countTokens", error }, call);
         return undefined;
       }
     },
