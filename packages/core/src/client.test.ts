@@ -152,6 +152,12 @@ describe("a client", () => {
     expect(ask.snapshot()).toMatchObject({ inFlight: 0, policies: [{ state: { active: {} } }] });
   });
 
+  it("is what it consists of, itself and no other, so that who watches several knows it again", () => {
+    const ask = createClient(upstream(async (text: string) => text));
+    const pipeline = createPipeline();
+    expect([ask.managed()[0] === ask, pipeline.managed()[0] === pipeline]).toEqual([true, true]);
+  });
+
   it("drains: admits no more, waits for what runs, aborts what is left", async () => {
     const clock = createTestClock();
     const script = scriptedUpstream();

@@ -68,7 +68,8 @@ export function createClient<Req, Res>(
       return Promise.reject(error);
     }
   };
-  return Object.assign(face, engine.managed, {
+  const client: Client<Req, Res> = Object.assign(face, engine.managed, {
+    managed: () => [client],
     outcome: run,
     full: async (request: Req, options?: CallOptions): Promise<Full<Res>> => {
       const outcome = await run(request, options);
@@ -76,6 +77,7 @@ export function createClient<Req, Res>(
     },
     upstream: inside(engine, handler, upstream),
   });
+  return client;
 }
 
 /** @internal The handler of an upstream or of a client. */

@@ -57,8 +57,9 @@ export function createPipeline(...given: readonly (Policy | Settings)[]): Pipeli
     if (typeof f !== "function") throw new ConfigError(`pipeline: a function is expected, got ${show(f)}.`);
     return engine.run(input, options, handler, { task: f }) as MaybePromise<Outcome<Any>>;
   };
-  return {
+  const pipeline: Pipeline = {
     ...engine.managed,
+    managed: () => [pipeline],
     kind: "pipeline",
     name: engine.host.name,
     parts: engine.policies,
@@ -76,6 +77,7 @@ export function createPipeline(...given: readonly (Policy | Settings)[]): Pipeli
       async (...args) =>
         unwrap(await outcome(() => f(...args), { ...options, input: args })),
   };
+  return pipeline;
 }
 
 function runTask(call: Call<unknown>): MaybePromise<Outcome<unknown>> {
