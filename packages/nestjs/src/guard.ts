@@ -5,7 +5,7 @@ import { Reflector } from "@nestjs/core";
 
 import { toException } from "./exception.ts";
 import { BreakwaterRegistry } from "./registry.ts";
-import { unwrapped } from "./route.ts";
+import { keyOf, unwrapped } from "./route.ts";
 
 const INBOUND = Symbol.for("breakwater.inbound");
 const SKIP = Symbol.for("breakwater.skip-inbound");
@@ -83,7 +83,8 @@ export class BreakwaterGuard implements CanActivate {
     const { request, req, res } = unwrapped(given.req, given.res);
     if (!isFirst(this.constructor, req)) return true;
     const tenant = await this.getTracker(request, context);
-    const refused = await this.#registry.gate(guards).admit(req, res, { input: request, tenant });
+    const gate = this.#registry.gate(guards, nameOf(guards, context));
+    const refused = await gate.admit(req, res, { input: request, tenant });
     if (refused === undefined) return true;
     throw toException(res, refused);
   }
@@ -110,6 +111,14 @@ export class BreakwaterGuard implements CanActivate {
   #said<T>(key: symbol, context: ExecutionContext): T | undefined {
     return this.#reflector.getAllAndOverride<T | undefined>(key, [context.getHandler(), context.getClass()]);
   }
+}
+
+/** What events and an admin page call guards that stand before one route or one controller; the module's are `inbound`. */
+function nameOf(guards: readonly Policy[], context: ExecutionContext): string {
+  const owner = context.getClass();
+  if (Reflect.getMetadata(INBOUND, context.getHandler()) === guards)
+    return `inbound ${owner.name}.${keyOf(context)}`;
+  return Reflect.getMetadata(INBOUND, owner) === guards ? `inbound ${owner.name}` : "inbound";
 }
 
 const seen = new WeakMap<object, WeakSet<object>>();

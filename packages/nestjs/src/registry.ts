@@ -2,11 +2,14 @@ import {
   ConfigError,
   createPipeline,
   isPromise,
+  type Listener,
+  type Managed,
   type Pipeline,
   type Policy,
   type Runtime,
   type Snapshot,
   unwrap,
+  type Watchable,
 } from "@breakwater/core";
 import { createGate, type Gate } from "@breakwater/http";
 import {
@@ -14,6 +17,7 @@ import {
   Inject,
   Injectable,
   Logger,
+  type OnApplicationShutdown,
   type OnModuleInit,
 } from "@nestjs/common";
 import { DiscoveryService } from "@nestjs/core";
@@ -28,6 +32,7 @@ import {
   readModuleOptions,
 } from "./options.ts";
 import { pipelineOf, type PolicySource } from "./policies.ts";
+import { type Watched, watchedTogether } from "./watched.ts";
 
 /** What a decorator leaves behind; each application makes its own of it. */
 export interface Decoration {
@@ -39,9 +44,14 @@ export interface Decoration {
   readonly mistake?: string;
 }
 
-/** The clients and pipelines of one application, by name; for code that cannot have them injected. */
+/**
+ * The clients and pipelines of one application, by name; for code that cannot have them injected. It can be watched as
+ * they can, all of them together, for metrics and logs: `metrics(app.get(BreakwaterRegistry))`.
+ */
 @Injectable()
-export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdown {
+export class BreakwaterRegistry
+  implements Watchable, OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown
+{
   readonly options: BreakwaterOptions;
   /** @internal Whether a `BreakwaterGuard` was made for it. */
   guarded = false;
@@ -54,6 +64,7 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
   /** Around every handler: what is being served when the application shuts down may ask for more until it is done. */
   readonly #handlers: Pipeline;
   readonly #drainMs: number | undefined;
+  readonly #watched: Watched;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -66,6 +77,7 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
     this.#drainMs = drainMs;
     this.#runtime = runtime;
     this.#handlers = createPipeline({ name: "handlers", runtime });
+    this.#watched = watchedTogether(() => this.#watchables());
     for (const [name, client] of Object.entries(clients)) this.addClient(name, client);
     for (const [name, pipeline] of Object.entries(pipelines)) this.addPipeline(name, pipeline);
     if (inbound !== undefined) this.gate(inbound);
@@ -87,10 +99,23 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
     return [this.#handlers.snapshot(), ...clients, ...this.#made().map((pipeline) => pipeline.snapshot())];
   }
 
+  /** Every client and pipeline that there is at this moment, those of `snapshot()` among them. */
+  managed(): readonly Managed[] {
+    return this.#watched.managed();
+  }
+
+  /**
+   * Subscribes to everything that happens in the application's clients and pipelines, also in those that are made or put
+   * in their place later; until the application is closed. @returns a function that removes exactly this subscription.
+   */
+  on(listener: Listener): () => void {
+    return this.#watched.on(listener);
+  }
+
   /** @internal */
   addClient(name: string, client: NamedClient): NamedClient {
     if (typeof (client as Partial<NamedClient> | null | undefined)?.close === "function")
-      return added(this.#clients, name, client, "client");
+      return this.#changed(added(this.#clients, name, client, "client"));
     throw new ConfigError(
       `BreakwaterModule: the client "${name}" is ${client === undefined ? "undefined" : "none"}. Give one that createClient() or createDeepSeek() made.`,
     );
@@ -98,7 +123,7 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
 
   /** @internal */
   addPipeline(name: string, given: PipelineLike): Pipeline {
-    return added(this.#pipelines, name, this.#pipelineOf(name, given), "pipeline");
+    return this.#changed(added(this.#pipelines, name, this.#pipelineOf(name, given), "pipeline"));
   }
 
   /** @internal The pipeline of a decorated method, of this application alone. @throws ConfigError that says where the mistake stands. */
@@ -108,18 +133,18 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
       if (mistake !== undefined) throw new ConfigError(mistake);
       if (typeof use === "string") return this.pipeline(use);
       let pipeline = this.#decorated.get(decoration);
-      if (pipeline === undefined)
-        this.#decorated.set(decoration, (pipeline = this.#create(use.name, use.policies)));
-      return pipeline;
+      if (pipeline !== undefined) return pipeline;
+      this.#decorated.set(decoration, (pipeline = this.#create(use.name, use.policies)));
+      return this.#changed(pipeline);
     });
   }
 
-  /** @internal Guards in front of routes; one gate for each list of guards. */
-  gate(guards: readonly Policy[]): Gate {
+  /** @internal Guards in front of routes; one gate for each list of guards, with the name that it is given first. */
+  gate(guards: readonly Policy[], name = "inbound"): Gate {
     let gate = this.#gates.get(guards);
-    if (gate === undefined)
-      this.#gates.set(guards, (gate = createGate({ runtime: this.#runtime }, ...guards)));
-    return gate;
+    if (gate !== undefined) return gate;
+    this.#gates.set(guards, (gate = createGate({ name, runtime: this.#runtime }, ...guards)));
+    return this.#changed(gate);
   }
 
   /** @internal A handler begins. @returns what is to be called when it is over. @throws RefusedError once the application shuts down. */
@@ -150,6 +175,7 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
       if (kind === "client") this.#clients.set(name, instance as NamedClient);
       if (kind === "pipeline") this.#pipelines.set(name, this.#pipelineOf(name, instance as PipelineLike));
     }
+    this.#watched.follow();
     for (const { metatype, isNotMetatype, instance } of new Set(wrappers)) {
       const made = isNotMetatype && typeof instance === "object" ? (instance as Made | null) : null;
       const decorations = decorationsOf(
@@ -170,6 +196,11 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
    */
   beforeApplicationShutdown(): Promise<void> {
     return (this.#closing ??= this.#drainMs === undefined ? Promise.resolve() : this.#close(this.#drainMs));
+  }
+
+  /** Clients may be of several applications; who has listened to all of this one's is told no more. */
+  onApplicationShutdown(): void {
+    this.#watched.close();
   }
 
   async #close(drainMs: number): Promise<void> {
@@ -196,10 +227,28 @@ export class BreakwaterRegistry implements OnModuleInit, BeforeApplicationShutdo
     return pipelineOf({ name, runtime: this.#runtime }, policies);
   }
 
+  #changed<T>(made: T): T {
+    this.#watched.follow();
+    return made;
+  }
+
+  #watchables(): readonly Watchable[] {
+    const all: readonly unknown[] = [this.#handlers, ...this.#clients.values(), ...this.#made()];
+    return all.filter(isWatchable);
+  }
+
   #made(): Pipeline[] {
     const gates = [...this.#gates.values()].map(({ pipeline }) => pipeline);
     return [...new Set([...this.#pipelines.values(), ...this.#decorated.values(), ...gates])];
   }
+}
+
+/** A store is closed and not watched; and what a test has put in the place of a client may be nothing but a mock. */
+function isWatchable(one: unknown): one is Watchable {
+  const { managed, on } = (one ?? {}) as Partial<Watchable>;
+  return (
+    typeof managed === "function" && typeof on === "function" && Array.isArray((one as Watchable).managed())
+  );
 }
 
 /** What a mistake is in, before what it is. */
