@@ -4,6 +4,7 @@ import type {
   BreakerStore,
   BudgetStore,
   CacheStore,
+  InstanceStore,
   MaybePromise,
   PermitAsk,
   PermitReply,
@@ -22,6 +23,7 @@ import { createDecisions } from "./decide/decisions.ts";
 import type { AnyPart } from "./decide/frame.ts";
 import type { StoreAskOfAKind } from "./decide/kinds.ts";
 import type { Context } from "./decide/part.ts";
+import { createRedisInstances } from "./instances/create-instances.ts";
 import { createScope } from "./keys.ts";
 import type { RedisStoreConfig } from "./options.ts";
 import { createPermitPart } from "./permits/part.ts";
@@ -29,8 +31,8 @@ import { createPresence } from "./presence/create-presence.ts";
 import type { Presence } from "./presence/presence.ts";
 import { createRatePart } from "./rate-limit/part.ts";
 
-/** All that policies ask of a store. */
-export type Stores = RateLimitStore & PermitStore & BreakerStore & BudgetStore & CacheStore;
+/** All that policies ask of a store, and what instances say of themselves. */
+export type Stores = RateLimitStore & PermitStore & BreakerStore & BudgetStore & CacheStore & InstanceStore;
 
 /** The state of one scope: what is decided together lives together. */
 export interface Scoped {
@@ -77,6 +79,7 @@ export function createScoped(link: RedisLink, name: string, config: RedisStoreCo
   });
   const stores = {
     ...answers,
+    ...createRedisInstances(link, name),
     shared: true,
     decide,
     decideAll,

@@ -34,6 +34,12 @@ it("a user with the rights that the README names is enough for everything", asyn
   expect(new Set(answers)).toEqual(new Set(["an answer to why"]));
   expect(await ask("why")).toBe("an answer to why");
   await ask.close();
+  const { cursor } = await store.told("chat", undefined);
+  await store.put("chat", "host-1", "fine", 10_000);
+  await store.tell("chat", "hello", 10_000);
+  expect(await store.all("chat")).toEqual([{ instance: "host-1", report: "fine" }]);
+  expect((await store.told("chat", cursor)).messages).toEqual(["hello"]);
+  await store.remove("chat", "host-1");
   expect(store.status()).toMatchObject({ up: true, hints: [] });
   const log = (await redis.cli("ACL", "LOG")) as readonly unknown[];
   // ioredis says what it is called, and what is not let us know is left out.
