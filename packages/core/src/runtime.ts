@@ -11,8 +11,13 @@ export interface Runtime {
   wallNow(): number;
   /** Uniform in [0, 1). */
   random(): number;
-  /** Runs `f` once, `ms` from now: never early, possibly a little late (see `createTimerWheel`). */
-  setTimer(ms: number, f: () => void): CancelTimer;
+  /**
+   * Runs `f` once, `ms` from now: never early, possibly a little late (see `createTimerWheel`).
+   *
+   * @param background whether the process may end before it runs: what says every other second that it is there must not
+   * be what keeps it there. @default false
+   */
+  setTimer(ms: number, f: () => void, background?: boolean): CancelTimer;
 }
 
 interface AsyncResource {

@@ -63,6 +63,7 @@ const step = fc.oneof(
     arbitrary: fc.record({
       set: fc.oneof(fc.nat(600), fc.double({ min: 0, max: 1e7, noNaN: true })),
       throws: fc.boolean(),
+      background: fc.boolean(),
     }),
   },
   { weight: 2, arbitrary: fc.record({ cancel: fc.nat(100) }) },
@@ -74,8 +75,14 @@ describe("timers over one timer", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
         const host = createHost();
-        const timers: { at: number; late: number; fired: number; cancelled: boolean; cancel: () => void }[] =
-          [];
+        const timers: {
+          at: number;
+          late: number;
+          background: boolean;
+          fired: number;
+          cancelled: boolean;
+          cancel: () => void;
+        }[] = [];
         let throwing = 0;
         for (const one of steps) {
           if ("advance" in one) host.advance(one.advance);
@@ -91,21 +98,24 @@ describe("timers over one timer", () => {
             const timer = {
               at: host.now + ms,
               late: Math.max(8, ms / 64),
+              background: one.background,
               fired: 0,
               cancelled: false,
               cancel: () => {},
             };
             timers.push(timer);
-            timer.cancel = host.wheel.set(ms, () => {
+            const fire = (): void => {
               timer.fired++;
               expect(timer.cancelled).toBe(false);
               expect(host.now).toBeGreaterThanOrEqual(timer.at);
               // The real timer counts whole milliseconds, and each that throws costs the others one.
               expect(host.now).toBeLessThanOrEqual(timer.at + timer.late + 1 + throwing);
               if (one.throws) throw new Error("a timer's own");
-            });
+            };
+            timer.cancel = host.wheel.set(ms, fire, one.background);
           }
-          expect(host.alive).toBe(timers.some((timer) => timer.fired === 0 && !timer.cancelled));
+          const waited = timers.filter(({ fired, cancelled }) => fired === 0 && !cancelled);
+          expect(host.alive).toBe(waited.some(({ background }) => !background));
         }
         host.advance(2e7);
         for (const { fired, cancelled } of timers) expect(fired).toBe(cancelled ? 0 : 1);

@@ -9,7 +9,8 @@ export interface TimerHost<H> {
 }
 
 export interface TimerWheel {
-  set(ms: number, f: () => void): () => void;
+  /** @param background does not keep the process from ending */
+  set(ms: number, f: () => void, background?: boolean): () => void;
 }
 
 interface Slot {
@@ -19,6 +20,7 @@ interface Slot {
 
 interface Timer {
   f: (() => void) | undefined;
+  readonly background: boolean;
   readonly slot: Slot;
   previous: Timer | undefined;
   next: Timer | undefined;
@@ -36,6 +38,7 @@ const GRAIN = 8;
 export function createTimerWheel<H>(host: TimerHost<H>): TimerWheel {
   const slots = new Map<number, Slot>();
   const order = createHeap<Slot>((a, b) => a.at < b.at);
+  /** Timers for which the process must not end. */
   let live = 0;
   let handle: H | undefined;
   let armedFor = Infinity;
@@ -49,8 +52,13 @@ export function createTimerWheel<H>(host: TimerHost<H>): TimerWheel {
       handle = undefined;
       return;
     }
-    armedFor = next.at;
-    handle = host.arm(Math.max(1, Math.ceil(next.at - host.now())), tick);
+    arm(next.at);
+  }
+
+  function arm(at: number): void {
+    armedFor = at;
+    handle = host.arm(Math.max(1, Math.ceil(at - host.now())), tick);
+    if (live === 0) host.keepAlive(handle, false);
   }
 
   function tick(): void {
@@ -79,11 +87,11 @@ export function createTimerWheel<H>(host: TimerHost<H>): TimerWheel {
     else timer.previous.next = timer.next;
     if (timer.next !== undefined) timer.next.previous = timer.previous;
     // The real timer stays armed (calls come in a stream, and arming is the dear part) but lets the process end.
-    if (--live === 0 && handle !== undefined) host.keepAlive(handle, false);
+    if (!timer.background && --live === 0 && handle !== undefined) host.keepAlive(handle, false);
   }
 
   return {
-    set(ms, f) {
+    set(ms, f, background = false) {
       const grain = ms < 64 * GRAIN ? GRAIN : powerOfTwoBelow(ms / 64);
       const at = Math.ceil((host.now() + ms) / grain) * grain;
       let slot = slots.get(at);
@@ -92,14 +100,13 @@ export function createTimerWheel<H>(host: TimerHost<H>): TimerWheel {
         slots.set(at, slot);
         order.push(slot);
       }
-      const timer: Timer = { f, slot, previous: undefined, next: slot.first };
+      const timer: Timer = { f, background, slot, previous: undefined, next: slot.first };
       if (slot.first !== undefined) slot.first.previous = timer;
       slot.first = timer;
-      if (live++ === 0 && handle !== undefined) host.keepAlive(handle, true);
+      if (!background && live++ === 0 && handle !== undefined) host.keepAlive(handle, true);
       if (at < armedFor) {
         if (handle !== undefined) host.disarm(handle);
-        armedFor = at;
-        handle = host.arm(Math.max(1, Math.ceil(at - host.now())), tick);
+        arm(at);
       }
       return () => remove(timer);
     },
