@@ -296,12 +296,14 @@ export class Call<Req> {
   #tellAttempt(startedAt: number): void {
     const { host, meta } = this;
     const attempt = meta.attempts;
-    const target = (): { readonly target?: string } =>
-      meta.target === undefined ? {} : { target: meta.target };
-    host.events.emit({ type: "attempt-start", attempt, ...target() }, this);
+    // Read again at its end: the upstream may say then that it was another model.
+    const where = (): { readonly target?: string; readonly model?: string } => ({
+      ...(meta.target !== undefined && { target: meta.target }),
+      ...(meta.model !== undefined && { model: meta.model }),
+    });
+    host.events.emit({ type: "attempt-start", attempt, ...where() }, this);
     this.defer((ending) => {
-      const model = meta.model === undefined ? {} : { model: meta.model };
-      host.events.emit({ type: "attempt-end", attempt, ending, startedAt, ...target(), ...model }, this);
+      host.events.emit({ type: "attempt-end", attempt, ending, startedAt, ...where() }, this);
     });
   }
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 
 import { createTestClock, scriptedUpstream } from "../../testing/src/index.ts";
 import {
+  answered,
   BreakwaterError,
   type BreakwaterEvent,
   bulkhead,
@@ -19,6 +20,7 @@ import {
   retry,
   timeout,
   TimedOutError,
+  type Upstream,
   upstream,
 } from "./index.ts";
 
@@ -103,6 +105,24 @@ describe("a client", () => {
       callId: "c",
     });
     expect(second.some((event) => event.type === "callback-throw")).toBe(true);
+  });
+
+  it("tells with an attempt which model is asked for, and at its end which one has answered", async () => {
+    const host: Upstream<string, string> = Object.assign(
+      (call: Call<string>) => {
+        call.meta.model = "asked";
+        call.mark("dispatched");
+        call.meta.model = "answered";
+        return answered(call.request, call.meta);
+      },
+      { traits: { marks: ["dispatched"] as const } },
+    );
+    const ask = createClient(host);
+    const told: BreakwaterEvent[] = [];
+    ask.on((event) => told.push(event));
+    await ask("a");
+    expect(told.find((event) => event.type === "attempt-start")).toMatchObject({ model: "asked" });
+    expect(told.find((event) => event.type === "attempt-end")).toMatchObject({ model: "answered" });
   });
 
   it("says what is wrong with its upstream and its policies", () => {

@@ -36,10 +36,16 @@ export type BreakwaterEvent = At &
       }
     /**
      * A request leaves for the upstream; what a policy refused before is none. Told by the client that sends it, once,
-     * however many policies and clients are around it. `attempt`: how many the call has sent by now.
+     * however many policies and clients are around it. `attempt`: how many the call has sent by now. `model`: that is
+     * asked for.
      */
-    | { readonly type: "attempt-start"; readonly attempt: number; readonly target?: string }
-    /** What came of it. `startedAt`: when it left. */
+    | {
+        readonly type: "attempt-start";
+        readonly attempt: number;
+        readonly target?: string;
+        readonly model?: string;
+      }
+    /** What came of it. `startedAt`: when it left. `model`: that answered, as far as the upstream has said so. */
     | {
         readonly type: "attempt-end";
         readonly attempt: number;
