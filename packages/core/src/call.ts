@@ -282,6 +282,16 @@ export class Call<Req> {
   mark(mark: Mark): void {
     if (this.#state >= JUDGED) return;
     const at = this.runtime.now();
+    this.#markUp(mark, at);
+    if (mark === "dispatched" && this.host.events.listening) this.#tellAttempt(at);
+  }
+
+  /** For single-flight.ts: progress of an attempt that others share, which is told as an attempt where it is made. */
+  markShared(mark: Mark): void {
+    if (this.#state < JUDGED) this.#markUp(mark, this.runtime.now());
+  }
+
+  #markUp(mark: Mark, at: number): void {
     let call: Call<Any> | undefined = this as Call<Any>;
     let told: Meta | undefined;
     while (call !== undefined) {
@@ -290,7 +300,6 @@ export class Call<Req> {
       call.#marked(mark, at);
       call = call.detached ? undefined : call.parent;
     }
-    if (mark === "dispatched" && this.host.events.listening) this.#tellAttempt(at);
   }
 
   #tellAttempt(startedAt: number): void {

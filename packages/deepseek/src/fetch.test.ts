@@ -237,6 +237,26 @@ describe("by itself", () => {
     expect(ask.snapshot()).toHaveLength(4);
   });
 
+  test("can be watched: clients that are made later as well, and none of them while nobody does", async () => {
+    const { ask, events, next } = make({ policies: [], maxTargets: 1 });
+    const others: string[] = [];
+    const chat = async (key: string): Promise<void> => {
+      const asked = ask(CHAT_URL, post(request, { headers: { authorization: `Bearer ${key}` } }));
+      (await next()).respond(200, completion());
+      await (await asked).text();
+    };
+    await chat("a");
+    const leave = ask.on(({ type }) => others.push(type));
+    expect(ask.managed().map((client) => client.snapshot().name)).toEqual(["deepseek", "deepseek-other"]);
+    await chat("a");
+    await chat("b");
+    leave();
+    await chat("b");
+    await chat("c");
+    const ends = (types: readonly string[]): number => types.filter((type) => type === "call-end").length;
+    expect([ends(others), ends(events.map(({ type }) => type))]).toEqual([2, 5]);
+  });
+
   test.each([["a full bulkhead", [bulkhead({ concurrency: 1 })], 503, "BULKHEAD_FULL"]])(
     "%s is told as OpenAI would",
     async (_, policies, status, code) => {

@@ -166,8 +166,8 @@ test("trap 80: taking a listener back takes exactly that one back", async () => 
   await asked;
   const starts = heard.length;
   expect(starts).toBeGreaterThan(0);
-  // call-start, attempt-start, attempt-end and call-end, once each
-  expect(starts).toBe(4);
+  // call-start, attempt-start, attempt-end, attempt-cost and call-end, once each
+  expect(starts).toBe(5);
 });
 
 test("trap 82: what fails after the status went out is told once, in band", async () => {

@@ -91,7 +91,8 @@ describe("an account that is used up", () => {
     for (let i = 0; i < 10; i++) await call();
     await pass(60_000);
     await call();
-    expect([told(), count(BALANCE)]).toEqual([["account-low"], 2]); // once a minute, however many calls
+    // once a minute, however many calls
+    expect([told(), count(BALANCE)]).toEqual([["account-low", "account-low"], 2]);
     expect(deepseek.accounts.snapshot()).toMatchObject([
       { id: "default", state: "low", balance: { total: { USD: 0.5 } } },
     ]);
@@ -114,8 +115,23 @@ describe("an account that is used up", () => {
     let waited = 0;
     for (; (await call()).status === "refused"; waited += 10_000) await pass(10_000);
     expect(waited).toBeLessThanOrEqual(1_800_000);
-    expect(told()).toEqual(["account-low", "account-close", "account-open"]);
+    expect(told()).toEqual(["account-low", "account-low", "account-close", "account-open"]);
     expect(deepseek.accounts.snapshot()[0]?.state).toBe("open");
+  });
+
+  test("is said to be low for ten minutes, and to have some again after a top-up", async () => {
+    const { simulator, call, events, pass, told } = await evening(
+      { apiKey: K1, policies: [] },
+      { accounts: [{ ...MAIN, balanceUsd: 0.5, balanceScaling: { perUsd: 1, minLimit: 0 } }] },
+    );
+    await call();
+    await pass(0);
+    simulator.changeAccount("main", { balanceUsd: 50 });
+    await pass(60_000);
+    await call();
+    await pass(0);
+    expect(told()).toEqual(["account-low", "account-open"]);
+    expect(events.find(({ type }) => type === "account-low")).toMatchObject({ forMs: 600_000 });
   });
 
   test("by mistake costs one question, and not a call", async () => {

@@ -162,7 +162,7 @@ export function createFlight<Res>(call: Call<Any>, options: FlightOptions): Flig
     if (UNTOLD.has(mark)) return;
     for (const seat of seats) {
       if (mark === "token" && log !== undefined && seat.wants !== "whole") continue; // told by his own stream
-      if (mark !== "dispatched" || seat.leads) seat.call.mark(mark);
+      if (mark !== "dispatched" || seat.leads) seat.call.markShared(mark);
     }
   });
 
