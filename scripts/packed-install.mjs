@@ -14,14 +14,20 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const windows = process.platform === "win32";
 const json = (path) => JSON.parse(readFileSync(path, "utf8"));
 
+const folders = readdirSync(join(root, "packages"));
+const manifests = folders.map((folder) => json(join(root, "packages", folder, "package.json")));
 const tarballs = Object.fromEntries(
-  readdirSync(join(root, "packages")).map((folder) => {
-    const { name } = json(join(root, "packages", folder, "package.json"));
+  folders.map((folder, i) => {
     const packed = join(root, "packages", folder, ".results", "pack");
-    return [name, `file:${join(packed, readdirSync(packed)[0])}`];
+    return [manifests[i].name, `file:${join(packed, readdirSync(packed)[0])}`];
   }),
 );
-const names = Object.keys(tarballs);
+/** Every entry that a user may import. */
+const names = manifests.flatMap(({ name, exports }) =>
+  Object.keys(exports)
+    .filter((entry) => entry !== "./package.json")
+    .map((entry) => name + entry.slice(1)),
+);
 
 const LINES = [20, 24];
 const nodes = LINES.map((line) => {

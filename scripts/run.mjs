@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 
 import { clearCounts, countsLine } from "./counts.mjs";
 import { chromiumIsUnwanted, findChromium, NO_CHROMIUM } from "./find-chromium.mjs";
+import { findPrometheus, NO_PROMETHEUS, prometheusIsUnwanted } from "./find-prometheus.mjs";
 import { findFaketime, findRedis, NO_REDIS, redisIsUnwanted } from "./find-redis.mjs";
 import { fetched, nodeFolder, NODE_VERSIONS } from "./node-line.mjs";
 
@@ -95,6 +96,17 @@ function bringChromium() {
     found ? { BREAKWATER_TEST_CHROMIUM_VERSION: found.version } : { BREAKWATER_TEST_NO_DOWNLOAD: "1" },
   );
   if (!found) console.error(`${NO_CHROMIUM} The tests of pages are skipped.`);
+}
+
+/** As Chromium, for alerts and dashboards. */
+function bringPrometheus() {
+  if (prometheusIsUnwanted(env)) return;
+  const found = findPrometheus(env);
+  Object.assign(
+    env,
+    found ? { BREAKWATER_TEST_PROMETHEUS_VERSION: found.version } : { BREAKWATER_TEST_NO_DOWNLOAD: "1" },
+  );
+  if (!found) console.error(`${NO_PROMETHEUS} The tests that need it are skipped.`);
 }
 
 function turbo(tasks, { args = rest, ...extra } = {}) {
@@ -191,5 +203,8 @@ bringPnpm();
 Object.assign(env, onPath(join(root, "node_modules", ".bin")));
 install();
 if (["test", "check", "test:nodes", "bench", "chaos"].includes(task)) bringRedis();
-if (["test", "check", "test:nodes"].includes(task)) bringChromium();
+if (["test", "check", "test:nodes"].includes(task)) {
+  bringChromium();
+  bringPrometheus();
+}
 TASKS[task]();

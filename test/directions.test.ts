@@ -42,12 +42,17 @@ const rules: readonly Rule[] = [
     because: "policies compose through handlers and never know one another",
   },
   {
+    files: /^packages\/telemetry\/src\/(?!prometheus\/|opentelemetry\/)/,
+    not: /^import (prom-client|@opentelemetry\/)/,
+    because: "who writes logs need not install what counts: each backend has an entry of its own",
+  },
+  {
     files: /^packages\/(http|express|koa|nestjs)\/src\//,
     not: /^import @breakwater\/(deepseek|simulator|redis)/,
     because: "adapters know clients, outcomes and their framework, nothing of DeepSeek or Redis",
   },
   {
-    files: /^packages\/(testing|deepseek|http|redis)\/src\//,
+    files: /^packages\/(testing|deepseek|http|redis|telemetry)\/src\//,
     not: /^import @breakwater\/(?!core$)/,
     because: "arrows between packages point at core",
   },
