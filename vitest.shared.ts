@@ -3,8 +3,9 @@ import { fileURLToPath } from "node:url";
 import { defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
 
-// Imports between packages resolve to src/, so that no build is needed before a test.
-const conditions = ["@breakwater/source", ...defaultServerConditions];
+// Imports between packages resolve to src/, so that no build is needed before a test. Not to what is meant for bundlers,
+// which Node does not take: what it loads by itself would be another copy.
+const conditions = ["@breakwater/source", ...defaultServerConditions.filter((one) => one !== "module")];
 
 /** What the tests of every package have in common. */
 export default defineConfig({
