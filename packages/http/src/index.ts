@@ -1,3 +1,25 @@
+export {
+  type Admin,
+  admin,
+  type AdminGrant,
+  type AdminOptions,
+  type AdminPathOptions,
+  type AdminPlace,
+  type AdminRoute,
+  type AdminState,
+  type Authorize,
+  basicAuth,
+  type ClientState,
+  type ClientStats,
+  createAdminRoute,
+  type InstanceState,
+  type Percentiles,
+  type PolicyState,
+  readAdminPath,
+  type RecentEvent,
+  type Series,
+  type SeriesPoint,
+} from "./admin/index.ts";
 export { answerRequest } from "./answer.ts";
 export { problemOfBody, problemOfParser } from "./body.ts";
 export { ClientGoneError, clientSignal, isGone, isLeave } from "./client-gone.ts";

@@ -1,0 +1,119 @@
+import { ConfigError, type Managed, type PolicyChange } from "@breakwater/core";
+
+import { type NamedClient, nameable } from "./names.ts";
+
+/** What somebody wants to be changed. */
+export interface Order {
+  /** As `/state` names it. */
+  readonly client: string;
+  /** Its name, or its position. */
+  readonly policy: string | number;
+  readonly change: PolicyChange;
+}
+
+/** An order that nothing was done about. */
+export class OrderError extends Error {
+  override readonly name = "OrderError";
+  readonly status: 400 | 404 | 409;
+  readonly code: string;
+
+  constructor(status: 400 | 404 | 409, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/**
+ * Does it, as `Managed.change` does.
+ *
+ * @throws OrderError where it is not clear what is meant, or it cannot be done: nothing has changed then
+ */
+export async function applyOrder(
+  clients: readonly NamedClient[],
+  { change, client, policy }: Order,
+  by: string | undefined,
+): Promise<void> {
+  const target = findClient(clients, client);
+  const position = findPolicy(target, client, policy);
+  try {
+    await target.change(position, change, { by });
+  } catch (error) {
+    if (ConfigError.isInstance(error)) throw new OrderError(400, "CONFIG", error.message);
+    throw error;
+  }
+}
+
+function findClient(clients: readonly NamedClient[], name: string): Managed {
+  const found = clients.find((one) => one.name === name);
+  if (found !== undefined) return found.client;
+  const alike = clients.filter((one) => one.plainName === name).map((one) => `"${one.name}"`);
+  throw alike.length > 1
+    ? new OrderError(
+        409,
+        "AMBIGUOUS",
+        `${alike.length} clients are called ${nameable(name)}; say which one: ${alike.join(", ")}.`,
+      )
+    : new OrderError(404, "NO_SUCH_CLIENT", `There is no client ${nameable(name)}.`);
+}
+
+function findPolicy({ policies }: Managed, client: string, which: string | number): number {
+  if (typeof which === "number") {
+    if (policies[which] !== undefined) return which;
+    throw new OrderError(404, "NO_SUCH_POLICY", `${client} has no policy at position ${which}.`);
+  }
+  const places = [...policies.keys()].filter((place) => policies[place]?.name === which);
+  const [place] = places;
+  if (place === undefined)
+    throw new OrderError(404, "NO_SUCH_POLICY", `${client} has no policy ${nameable(which)}.`);
+  if (places.length === 1) return place;
+  throw new OrderError(
+    409,
+    "AMBIGUOUS",
+    `${places.length} policies of ${client} are called ${nameable(which)}; say which one by its position: ${places.join(", ")}.`,
+  );
+}
+
+/** What a request asks for, and whether of this instance alone or of all. */
+export interface Asked {
+  readonly order: Order;
+  readonly scope: "this" | "all";
+}
+
+/** @throws OrderError for what is no order */
+export function readOrder(text: string): Asked {
+  const { change, client, policy, scope = "this", ...unknown } = readObject(text);
+  const fail = (what: string): never => {
+    throw new OrderError(400, "BAD_ORDER", what);
+  };
+  const [odd] = Object.keys(unknown);
+  if (odd !== undefined)
+    return fail(`unknown member ${nameable(odd)}; known are client, policy, change and scope.`);
+  if (typeof client !== "string") return fail("client must be the name of a client.");
+  if (typeof policy !== "string" && !isPosition(policy))
+    return fail("policy must be the name of a policy, or its position.");
+  if (typeof change !== "object" || change === null)
+    return fail('change must be { "force": "open" } or { "update": { … } }.');
+  if (scope !== "this" && scope !== "all") return fail('scope must be "this" or "all".');
+  return { order: { client, policy, change: change as PolicyChange }, scope };
+}
+
+function readObject(text: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    // Whoever copies it by assignment would give an object another prototype.
+    value = JSON.parse(text, (name, member: unknown) => {
+      if (name === "__proto__")
+        throw new OrderError(400, "BAD_ORDER", 'no member may be called "__proto__".');
+      return member;
+    });
+  } catch (error) {
+    if (error instanceof OrderError) throw error;
+    throw new OrderError(400, "MALFORMED_BODY", "The body is not valid JSON.");
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new OrderError(400, "BAD_ORDER", "The body must be an object with client, policy and change.");
+  return value as Readonly<Record<string, unknown>>;
+}
+
+const isPosition = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0;
