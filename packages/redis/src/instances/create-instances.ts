@@ -7,7 +7,7 @@ import {
 } from "@breakwater/core";
 
 import type { RedisLink } from "../connection/create-link.ts";
-import type { Link } from "../connection/link.ts";
+import { type Link, LinkError } from "../connection/link.ts";
 import { instanceScripts } from "./scripts.ts";
 import { type ServiceKeys, serviceKeys } from "./service-keys.ts";
 
@@ -113,6 +113,8 @@ async function orFail<T>(what: string, f: () => Promise<T>): Promise<T> {
   try {
     return await f();
   } catch (error) {
-    throw new StoreError(`${what} in Redis`, { cause: error });
+    // Whoever sees the page sees this, and not what it came from.
+    const why = error instanceof LinkError ? `: ${error.message}` : "";
+    throw new StoreError(`${what} in Redis${why}`, { cause: error });
   }
 }
