@@ -195,17 +195,27 @@ export interface EventHub extends EventSink {
 export function createEventHub(client: string, now: () => number): EventHub {
   // Copied on change, so that a listener may come or go while an event is being told.
   let listeners: readonly { readonly tell: Listener }[] = [];
+
+  /** Into the event itself, which was made for this: a copy takes ten times as long as all the rest. */
+  function stamp(event: object, call: Subject | undefined): object {
+    const own = "at" in event ? fresh(event) : Object.isExtensible(event) ? event : { ...event };
+    const stamped = own as { -readonly [K in keyof At]: At[K] };
+    stamped.client = client;
+    if (call !== undefined) {
+      stamped.callId = call.id;
+      stamped.serial = call.serial;
+    }
+    stamped.at = now();
+    return stamped;
+  }
+
   return {
     get listening() {
       return listeners.length > 0;
     },
     emit(event, call) {
       if (listeners.length === 0) return;
-      const stamped = (
-        call === undefined
-          ? { ...event, client, at: now() }
-          : { ...event, client, callId: call.id, serial: call.serial, at: now() }
-      ) as BreakwaterEvent;
+      const stamped = stamp(event, call) as BreakwaterEvent;
       for (const { tell } of listeners) {
         try {
           tell(stamped);
@@ -224,4 +234,10 @@ export function createEventHub(client: string, now: () => number): EventHub {
       };
     },
   };
+}
+
+/** One that was told before, as it was before that. */
+function fresh(event: object): object {
+  const { at: _, callId: __, serial: ___, ...own } = event as Partial<At>;
+  return own;
 }
