@@ -10,6 +10,7 @@ export {
   type FeatureOptions,
   getClientToken,
   getPipelineToken,
+  type ModuleAdminOptions,
   type NamedClient,
   type PipelineLike,
   type RequestOptions,
@@ -29,4 +30,4 @@ export {
   type HealthReport,
 } from "./health.ts";
 export { toObservable } from "./streams.ts";
-export { detach } from "@breakwater/http";
+export { type AdminGrant, type AdminOptions, type Authorize, basicAuth, detach } from "@breakwater/http";

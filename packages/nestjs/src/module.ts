@@ -9,6 +9,7 @@ import {
 } from "@nestjs/common";
 import { APP_INTERCEPTOR, DiscoveryModule } from "@nestjs/core";
 
+import { AdminModule } from "./admin.ts";
 import { BreakwaterHealthIndicator } from "./health.ts";
 import { BreakwaterInterceptor } from "./interceptor.ts";
 import {
@@ -124,7 +125,7 @@ function rootModule(
   return {
     module: BreakwaterModule,
     global: true,
-    imports: [DiscoveryModule, ...imports],
+    imports: [AdminModule, DiscoveryModule, ...imports],
     providers: [
       ...options,
       BreakwaterRegistry,

@@ -1,4 +1,5 @@
 import {
+  ConfigError,
   type Duration,
   milliseconds,
   type Pipeline,
@@ -8,7 +9,8 @@ import {
   type Snapshot,
   systemRuntime,
 } from "@breakwater/core";
-import type { ContextOptions } from "@breakwater/http";
+import type { AdminOptions, ContextOptions } from "@breakwater/http";
+import { Logger } from "@nestjs/common";
 
 /** The token of what `forRoot` and `forRootAsync` were given. */
 export const OPTIONS = "Breakwater options: import BreakwaterModule.forRoot()";
@@ -39,6 +41,17 @@ export interface RequestOptions<Request = Any> {
   readonly callId?: (request: Request) => string | undefined;
 }
 
+/** What `admin()` takes, and where it is served. By default its clock is the module's, and `onError` Nest's logger. */
+export interface ModuleAdminOptions extends AdminOptions {
+  /**
+   * Below the global prefix, as a controller's. Nothing that is made for visitors stands before it: no guard, pipe, interceptor or
+   * filter of the application, nor its versions. Middleware does that is used before it, with `app.use()`.
+   *
+   * @default "breakwater"
+   */
+  readonly path?: string;
+}
+
 export interface FeatureOptions {
   /** By name, for `@InjectClient(name)`. */
   readonly clients?: Readonly<Record<string, NamedClient>>;
@@ -51,6 +64,13 @@ export interface BreakwaterOptions extends FeatureOptions {
   readonly context?: RequestOptions;
   /** What `BreakwaterGuard` lets requests in by, where no `@Inbound()` says otherwise. */
   readonly inbound?: readonly Policy[];
+  /**
+   * A page for operators over all clients and pipelines of the application, and what it is made of: state and events to
+   * be seen, policies to be changed. It is served by the application's own server.
+   *
+   * @default none
+   */
+  readonly admin?: ModuleAdminOptions;
   /**
    * How long requests and calls that run may still take when the application shuts down; after it they are cut. `false` leaves
    * clients and pipelines as they are, for those that several applications share.
@@ -91,20 +111,43 @@ export function readModuleOptions(given: BreakwaterOptions): Required<
 > & {
   readonly inbound: readonly Policy[] | undefined;
   readonly drainMs: number | undefined;
+  readonly admin: { readonly path: string; readonly options: AdminOptions } | undefined;
 } {
   const options = readOptions("BreakwaterModule", given ?? null);
   const context = readOptions("BreakwaterModule: context", options.raw("context"));
   for (const name of ["tenant", "priority", "callId"]) context.callback(name);
   context.optionalDuration("deadline");
   context.done();
+  const runtime = options.raw<Runtime>("runtime") ?? systemRuntime();
   const drain = options.raw<Duration | false>("drain") ?? "30s";
   const effective = {
     clients: options.raw<BreakwaterOptions["clients"]>("clients") ?? {},
     pipelines: options.raw<BreakwaterOptions["pipelines"]>("pipelines") ?? {},
     inbound: options.raw<readonly Policy[]>("inbound"),
-    runtime: options.raw<Runtime>("runtime") ?? systemRuntime(),
+    runtime,
+    admin: readAdminOptions(options.raw("admin"), runtime),
     drainMs: drain === false ? undefined : milliseconds(drain, "BreakwaterModule: drain"),
   };
   options.done();
   return effective;
+}
+
+/** Of a path alone: what else there is `admin()` reads. */
+function readAdminOptions(
+  given: ModuleAdminOptions | undefined,
+  runtime: Runtime,
+): { readonly path: string; readonly options: AdminOptions } | undefined {
+  if (given === undefined) return undefined;
+  if (typeof given !== "object" || given === null)
+    throw new ConfigError(
+      'BreakwaterModule: admin must be an object, for example { path: "breakwater", authorize: (request) => … }.',
+    );
+  const { path = "breakwater", ...options } = given;
+  const [, bare] = (typeof path === "string" && /^\/?((?:[\w.~-]+\/)*[\w.~-]+)\/?$/.exec(path)) || [];
+  if (bare === undefined)
+    throw new ConfigError(
+      `BreakwaterModule: admin: path must be a path such as "breakwater" or "internal/breakwater", without parameters, got ${JSON.stringify(path)}.`,
+    );
+  const onError = (error: unknown): void => Logger.error(error, "BreakwaterModule");
+  return { path: `/${bare}`, options: { runtime, onError, ...options } };
 }

@@ -11,7 +11,7 @@ import {
   unwrap,
   type Watchable,
 } from "@breakwater/core";
-import { createGate, type Gate } from "@breakwater/http";
+import { type AdminRoute, createAdminRoute, createGate, type Gate } from "@breakwater/http";
 import {
   type BeforeApplicationShutdown,
   Inject,
@@ -53,6 +53,8 @@ export class BreakwaterRegistry
   implements Watchable, OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown
 {
   readonly options: BreakwaterOptions;
+  /** @internal What is served to operators, and where; it is closed last. */
+  readonly admin: { readonly path: string; readonly route: AdminRoute } | undefined;
   /** @internal Whether a `BreakwaterGuard` was made for it. */
   guarded = false;
   readonly #discovery: DiscoveryService;
@@ -71,7 +73,7 @@ export class BreakwaterRegistry
     @Inject(OPTIONS) options: BreakwaterOptions,
     @Inject(DiscoveryService) discovery: DiscoveryService,
   ) {
-    const { clients, pipelines, inbound, runtime, drainMs } = readModuleOptions(options);
+    const { admin, clients, pipelines, inbound, runtime, drainMs } = readModuleOptions(options);
     this.options = options;
     this.#discovery = discovery;
     this.#drainMs = drainMs;
@@ -81,6 +83,15 @@ export class BreakwaterRegistry
     for (const [name, client] of Object.entries(clients)) this.addClient(name, client);
     for (const [name, pipeline] of Object.entries(pipelines)) this.addPipeline(name, pipeline);
     if (inbound !== undefined) this.gate(inbound);
+    this.admin = admin && {
+      path: admin.path,
+      route: placed("BreakwaterModule", () => createAdminRoute(this, admin.options)),
+    };
+  }
+
+  /** @internal Whether the application shuts down. */
+  get closing(): boolean {
+    return this.#closing !== undefined;
   }
 
   /** @throws ConfigError that says which names there are. */
@@ -184,7 +195,7 @@ export class BreakwaterRegistry
       for (const decoration of decorations) this.decorated(decoration);
       // Nest injects into what it makes; this was made by the user, perhaps for an application that is over.
       const owner = made?.[REGISTRY];
-      if (made !== null && decorations.length > 0 && (owner === undefined || owner.#closing !== undefined))
+      if (made !== null && decorations.length > 0 && (owner === undefined || owner.closing))
         made[REGISTRY] = this;
     }
   }
@@ -195,12 +206,18 @@ export class BreakwaterRegistry
    * the time is over is cut. Then Nest closes its connections.
    */
   beforeApplicationShutdown(): Promise<void> {
-    return (this.#closing ??= this.#drainMs === undefined ? Promise.resolve() : this.#close(this.#drainMs));
+    return (this.#closing ??= this.#shutDown());
   }
 
   /** Clients may be of several applications; who has listened to all of this one's is told no more. */
   onApplicationShutdown(): void {
     this.#watched.close();
+  }
+
+  async #shutDown(): Promise<void> {
+    if (this.#drainMs !== undefined) await this.#close(this.#drainMs);
+    // An operator looks just while it goes. Then his streams of events are the last that would keep the server open.
+    await this.admin?.route.close();
   }
 
   async #close(drainMs: number): Promise<void> {
