@@ -61,7 +61,7 @@ export function levelOf(event: BreakwaterEvent, given: LogLevels): LogLevel {
   if (typeof own === "string") return own;
   if (event.type === "call-end" || event.type === "attempt-end") {
     const { status, fault } = event.ending;
-    const said = (own as { readonly [S in Status]?: LogLevel } | undefined)?.[status];
+    const said = own?.[status];
     if (said !== undefined) return said;
     if (event.type === "call-end" && status === "failed") return fault === "caller" ? "warn" : "error";
     if (event.type === "call-end" && status === "refused") return "warn";

@@ -24,7 +24,7 @@ function said(event: BreakwaterEvent): string {
     case "would-refuse":
       return `in shadow, would have been ${refusedBy(event.refusal)}`;
     case "retry-wait":
-      return `${event.policy} waits ${ms(event.ms)} before attempt ${event.attempt + 1}`;
+      return `${event.policy} waits ${ms(event.ms)} before attempt ${event.attempt}`;
     case "retry-stop":
       return `${event.policy} makes no further attempt: ${event.because}`;
     case "breaker-open":

@@ -1,1 +1,1 @@
-export {};
+export { type SpanOptions, spans } from "./spans.ts";
