@@ -168,6 +168,21 @@ describe("what instances see of one another", () => {
     expect(instancesError).toBe("4 of them cannot be read; another release?");
   });
 
+  it("is told apart by their names: one that two have is an error that says so, and a name that none can have another", async () => {
+    const clock = createTestClock();
+    const store = createMemoryInstanceStore({ runtime: clock });
+    join("same", store, clock);
+    await clock.advance(300);
+    const second = join("same", store, clock);
+    expect(await second.states()).toMatchObject({
+      instances: [{ instance: "same" }],
+      instancesError: "another process is called same; give each a name of its own",
+    });
+    expect(() => join("x".repeat(201), store, clock)).toThrow(
+      "instance must be a name of 1 to 200 characters",
+    );
+  });
+
   it("of one with far too much to tell, is what there is room for", async () => {
     const clock = createTestClock();
     const store = createMemoryInstanceStore({ runtime: clock });

@@ -1,4 +1,10 @@
-import { type InstanceStore, type MaybePromise, type Runtime, StoreError } from "@breakwater/core";
+import {
+  checkInstanceAsk,
+  type InstanceStore,
+  type MaybePromise,
+  type Runtime,
+  StoreError,
+} from "@breakwater/core";
 
 import { type Order, OrderError } from "./change.ts";
 import { packMessage, type Message, readMessage } from "./instances-message.ts";
@@ -55,9 +61,14 @@ const TOLD_AFTER = 2;
 /** Orders that are remembered; a store keeps fewer. */
 const MOST_SEEN = 500;
 
-/** Says in a store how this instance is, and listens there to what is asked of all, until it is closed. */
+/**
+ * Says in a store how this instance is, and listens there to what is asked of all, until it is closed.
+ *
+ * @throws ConfigError for names that no store takes
+ */
 export function createInstances(options: InstancesOptions): Instances {
   const { apply, hint, instance, runtime, service, state, store } = options;
+  checkInstanceAsk({ service, instance });
   const seen = new Set<string>();
   let cursor: string | undefined;
   let orders = 0;
@@ -158,13 +169,18 @@ export function createInstances(options: InstancesOptions): Instances {
   async function read(): Promise<AllInstances> {
     try {
       const reports = await bounded(() => store.all(service));
-      const others = reports.filter((one) => one.instance !== instance);
-      const found = others.map(({ instance: other, report }) => readReport(other, report));
-      const known = found.filter((one) => one !== undefined);
-      const strange = found.length - known.length;
+      const all = reports
+        .map((one) => readReport(one.instance, one.report))
+        .filter((one) => one !== undefined);
+      const known = all.filter((one) => one.state.instance !== instance);
+      const namesake = all.some(
+        ({ state: said }) => said.instance === instance && said.startedAt !== state().startedAt,
+      );
+      const strange = reports.length - all.length;
       const short = known.filter((one) => one.leftOut !== undefined);
       const problems = [
         ...(failure === undefined ? [] : [failure]),
+        ...(namesake ? [`another process is called ${instance}; give each a name of its own`] : []),
         ...(strange === 0 ? [] : [`${strange} of them cannot be read; another release?`]),
         ...short.map((one) => `${one.state.instance} has too much to tell: ${one.leftOut} left out`),
       ];
