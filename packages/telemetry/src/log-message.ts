@@ -10,7 +10,7 @@ function said(event: BreakwaterEvent): string {
     case "call-start":
       return `${event.priority} call begins`;
     case "call-end":
-      return `${endingOf(event.ending)}${after(event.attempts)} in ${ms(event.at - event.startedAt)}${aside(event.meta)}`;
+      return `${endingOf(event.ending)}${after(event.attempts)} in ${ms(event.at - event.startedAt)}${event.ending.status === "answered" ? aside(event.meta) : ""}`;
     case "attempt-start":
       return `attempt ${event.attempt}${to(event.target)}`;
     case "attempt-end":

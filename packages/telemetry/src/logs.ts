@@ -124,8 +124,7 @@ function read(options: LogOptions) {
       `levels: ${where} must be one of ${LEVELS.map((one) => `"${one}"`).join(", ")}, got ${String(level)}.`,
     );
   };
-  if (typeof levels !== "object" || levels === null)
-    reader.fail('levels must be an object, such as { "call-end": "debug" }.');
+  if (typeof levels !== "object") reader.fail('levels must be an object, such as { "call-end": "debug" }.');
   for (const [type, level] of Object.entries(levels)) {
     checkType("levels", type);
     if (typeof level !== "object" || level === null || !ENDS.includes(type)) checkLevel(type, level);
