@@ -91,20 +91,20 @@ describe("a call", () => {
   });
 
   it("is told to what says log() for info(), in one text where that is asked for", async () => {
-    const said: unknown[][] = [];
+    const heard: unknown[][] = [];
     class Nest {
       readonly #context = "Breakwater";
       log(...parts: unknown[]): void {
-        said.push([this.#context, ...parts]);
+        heard.push([this.#context, ...parts]);
       }
       warn(...parts: unknown[]): void {
-        said.push([this.#context, ...parts]);
+        heard.push([this.#context, ...parts]);
       }
     }
     const ask = createClient({ upstream: echo, name: "shop", runtime: createTestClock() });
     logs(ask, new Nest(), { shape: "message-only" });
     await ask("a");
-    expect(said).toEqual([["Breakwater", "shop: answered in 0 ms"]]);
+    expect(heard).toEqual([["Breakwater", "shop: answered in 0 ms"]]);
   });
 
   it("is told to the console as it is", async () => {
@@ -121,7 +121,7 @@ describe("a call", () => {
     ["failed", "error"],
   ] as const)("that was %s is of level %s", (status, level) => {
     const { lines, tell } = every();
-    tell({ ...EVERY_EVENT["call-end"], ending: { status, endedAt: 1_500, ...said(status) } });
+    tell({ ...EVERY_EVENT["call-end"], ending: { status, endedAt: 1_500, ...withError(status) } });
     expect(lines.map((line) => line.level)).toEqual([level]);
   });
 
@@ -132,7 +132,7 @@ describe("a call", () => {
     expect(lines[0]?.level).toBe("warn");
   });
 
-  function said(status: string): { readonly error?: unknown } {
+  function withError(status: string): { readonly error?: unknown } {
     const refusal: Refusal = { by: "account", code: "RATE_LIMITED" };
     return status === "refused" ? { error: refusal } : {};
   }
