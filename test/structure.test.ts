@@ -34,7 +34,7 @@ describe.each(packages)("%s", (folder) => {
       sideEffects,
       files: shipped,
       engines,
-      scripts,
+      scripts: { prepare: _makesWhatItNeeds, ...scripts } = {},
     }: typeof manifest) => ({
       version,
       type,
