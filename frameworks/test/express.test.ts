@@ -1,9 +1,17 @@
-import { breakwater, drain, errors, inbound, respond } from "@breakwater/express";
-import express, { type ErrorRequestHandler } from "express";
+import { admin, breakwater, drain, errors, inbound, respond } from "@breakwater/express";
+import { metrics } from "@breakwater/telemetry/prometheus";
+import express, { type ErrorRequestHandler, type Router } from "express";
 // @ts-expect-error -- it has no types under this name; those of Express 5 say what is used of it here
 import express4 from "express4";
 
-import { chatRequest, DRAIN_MS, type Framework, type Parts, type Started } from "./behaviour/framework.ts";
+import {
+  chatRequest,
+  DRAIN_MS,
+  type Framework,
+  type Operators,
+  type Parts,
+  type Started,
+} from "./behaviour/framework.ts";
 import { contentOf, textOf } from "./behaviour/requests.ts";
 import { behaves } from "./behaviour/suite.ts";
 
@@ -55,6 +63,8 @@ async function start(make: Make, parts: Parts): Promise<Started> {
   app.get("/teapot", () => {
     throw Object.assign(new Error("short and stout"), { status: 418 });
   });
+  if (parts.operators !== undefined)
+    app.use(parts.operators.prefix, forOperators(make, parts.operators, parts));
   // Looks on: Express answers with its own handler, the last one.
   const look: ErrorRequestHandler = (error, _req, _res, next) => {
     parts.log(error);
@@ -68,4 +78,14 @@ async function start(make: Make, parts: Parts): Promise<Started> {
     server,
     close: () => drain(server, [ask, deepseek], { withinMs: DRAIN_MS, runtime: clock }),
   };
+}
+
+function forOperators(make: Make, { admin: options, register }: Operators, { ask, deepseek }: Parts): Router {
+  const router = make.Router();
+  router.use("/breakwater", admin([ask, deepseek], options));
+  metrics([ask, deepseek], { register });
+  router.get("/metrics", (_req, res, next) => {
+    register.metrics().then((text) => res.type(register.contentType).send(text), next);
+  });
+  return router;
 }

@@ -1,4 +1,5 @@
-import { breakwater, drain, errors, inbound, respond } from "@breakwater/koa";
+import { admin, breakwater, drain, errors, inbound, respond } from "@breakwater/koa";
+import { metrics } from "@breakwater/telemetry/prometheus";
 import { bodyParser } from "@koa/bodyparser";
 import { Router } from "@koa/router";
 import Koa from "koa";
@@ -16,7 +17,8 @@ function on(name: string, App: typeof Koa): Framework {
   return { name, shape: "problem", head: "with the first event", start: (parts) => start(new App(), parts) };
 }
 
-async function start(app: Koa, { ask, deepseek, inbound: guards, clock, own, log }: Parts): Promise<Started> {
+async function start(app: Koa, parts: Parts): Promise<Started> {
+  const { ask, deepseek, inbound: guards, clock, own, log, operators } = parts;
   const router = new Router();
   const text = respond(ask, (ctx) => textOf(ctx.request.body));
   const param = respond(ask, (ctx) => String(ctx["params"]["text"]));
@@ -48,6 +50,16 @@ async function start(app: Koa, { ask, deepseek, inbound: guards, clock, own, log
     .use(breakwater({ runtime: clock }))
     .use(bodyParser())
     .use(router.routes());
+  if (operators !== undefined) {
+    const { admin: options, prefix, register } = operators;
+    metrics([ask, deepseek], { register });
+    const forOperators = new Router({ prefix });
+    forOperators.get("/metrics", async (ctx) => {
+      ctx.type = register.contentType;
+      ctx.body = await register.metrics();
+    });
+    app.use(admin(`${prefix}/breakwater`, [ask, deepseek], options)).use(forOperators.routes());
+  }
   const server = await new Promise<Started["server"]>((resolve) => {
     const listening = app.listen(0, "127.0.0.1", () => resolve(listening));
   });

@@ -1,22 +1,29 @@
-import type { Client } from "@breakwater/core";
+import { circuitBreaker, type Client, createClient, upstream } from "@breakwater/core";
 import type { DeepSeek } from "@breakwater/deepseek";
 import {
   BreakwaterException,
   BreakwaterGuard,
   BreakwaterModule,
+  BreakwaterRegistry,
   Inbound,
   InjectClient,
 } from "@breakwater/nestjs";
+import { logs } from "@breakwater/telemetry";
+import { metrics } from "@breakwater/telemetry/prometheus";
 import {
   BadRequestException,
   Body,
   Controller,
   Get,
+  Header,
   HttpException,
   ImATeapotException,
+  Inject,
   Injectable,
+  Logger,
   type LoggerService,
   Module,
+  type OnApplicationShutdown,
   Param,
   type PipeTransform,
   Post,
@@ -28,7 +35,14 @@ import { ExpressAdapter } from "@nestjs/platform-express";
 import { FastifyAdapter } from "@nestjs/platform-fastify";
 import { describe, expect, inject, test } from "vitest";
 
-import { chatRequest, DRAIN_MS, type Framework, type Parts, type Started } from "./behaviour/framework.ts";
+import {
+  chatRequest,
+  DRAIN_MS,
+  type Framework,
+  type Operators,
+  type Parts,
+  type Started,
+} from "./behaviour/framework.ts";
 import { contentOf } from "./behaviour/requests.ts";
 import { behaves } from "./behaviour/suite.ts";
 
@@ -58,7 +72,7 @@ class TextPipe implements PipeTransform {
 
 async function start(
   adapter: ExpressAdapter | FastifyAdapter,
-  { ask, deepseek, inbound, clock, own, log }: Parts,
+  { ask, deepseek, inbound, clock, own, log, operators }: Parts,
 ): Promise<Started> {
   @Controller()
   class Routes {
@@ -134,9 +148,31 @@ async function start(
     }
   }
 
+  @Controller("metrics")
+  class MetricsRoute {
+    readonly register = (operators as Operators).register;
+
+    constructor(@Inject(BreakwaterRegistry) registry: BreakwaterRegistry) {
+      metrics(registry, { register: this.register });
+    }
+
+    @Get()
+    @Header("content-type", String(operators?.register.contentType))
+    all() {
+      return this.register.metrics();
+    }
+  }
+
   @Module({
-    imports: [BreakwaterModule.forRoot({ clients: { ask, deepseek }, drain: DRAIN_MS, runtime: clock })],
-    controllers: [Routes, LimitedRoutes],
+    imports: [
+      BreakwaterModule.forRoot({
+        clients: { ask, deepseek },
+        drain: DRAIN_MS,
+        runtime: clock,
+        ...(operators && { admin: operators.admin }),
+      }),
+    ],
+    controllers: [Routes, LimitedRoutes, ...(operators === undefined ? [] : [MetricsRoute])],
   })
   class App {}
 
@@ -147,6 +183,7 @@ async function start(
     error: (error: unknown) => void (isOfClient(error) || log(error)),
   };
   const app = await NestFactory.create(App, adapter, { logger, abortOnError: false });
+  if (operators !== undefined) app.setGlobalPrefix(operators.prefix);
   await app.listen(0, "127.0.0.1");
   return { server: app.getHttpServer() as Started["server"], close: () => app.close() };
 }
@@ -157,6 +194,40 @@ function isOfClient(error: unknown): boolean {
 }
 
 describe(`Nest ${major}`, () => {
+  test("logs what an application's clients do, as all else that it logs", async () => {
+    const said: string[][] = [];
+    const say =
+      (level: string) =>
+      (...parts: string[]): void => {
+        if (parts.at(-1) === "Breakwater") said.push([level, ...parts.slice(0, -1)]);
+      };
+    const logger = { log: say("log"), warn: say("warn"), error: say("error"), debug: say("debug") };
+    const ask = createClient(
+      upstream(async (text: string) => text, { name: "ask" }),
+      circuitBreaker({ name: "circuit" }),
+    );
+    @Injectable()
+    class Logs implements OnApplicationShutdown {
+      readonly onApplicationShutdown: () => void;
+
+      constructor(@Inject(BreakwaterRegistry) registry: BreakwaterRegistry) {
+        this.onApplicationShutdown = logs(registry, new Logger("Breakwater"), { shape: "message-only" });
+      }
+    }
+    @Module({ imports: [BreakwaterModule.forRoot({ clients: { ask } })], providers: [Logs] })
+    class App {}
+    const app = await NestFactory.createApplicationContext(App, { logger, abortOnError: false });
+    await ask("hello");
+    await ask.change("circuit", { force: "open" }, { by: "ada" });
+    await ask.outcome("hello");
+    await app.close();
+    expect(said.filter(([level]) => level !== "debug")).toEqual([
+      ["log", expect.stringMatching(/^ask: answered in \d+ ms$/)],
+      ["log", "ask: ada changed circuit: forced open"],
+      ["warn", expect.stringMatching(/^ask: refused by circuit: CIRCUIT_OPEN\b/)],
+    ]);
+  });
+
   test("is what serves here, and what Breakwater is built on", async () => {
     const stacks: string[] = [];
     const look = (): void => void stacks.push(new Error("look").stack ?? "");

@@ -2,7 +2,9 @@ import type { Server } from "node:http";
 
 import type { Client, Policy } from "@breakwater/core";
 import type { DeepSeek } from "@breakwater/deepseek";
+import type { AdminOptions } from "@breakwater/http";
 import type { TestClock } from "@breakwater/testing";
+import type { Registry } from "prom-client";
 
 /**
  * A framework in one of its versions, and all that callers of the same routes may see of which one it is. The fewer
@@ -30,6 +32,13 @@ export interface Framework {
  * | `POST /chat` and `GET /chat`              | what `deepseek` says to `chatRequest`: JSON, its content as events |
  * | `GET /own`                                | throws `own`                                                |
  * | `GET /teapot`                             | an error of the framework's own, 418                        |
+ *
+ * And where there are `operators`, below their prefix:
+ *
+ * | route                                     | answers                                                     |
+ * | ----------------------------------------- | ----------------------------------------------------------- |
+ * | `/breakwater` and all below it            | the admin of `ask` and `deepseek`                           |
+ * | `GET /metrics`                            | their metrics, as Prometheus reads them                     |
  */
 export interface Parts {
   readonly ask: Client<string, unknown>;
@@ -40,6 +49,16 @@ export interface Parts {
   readonly own: Error;
   /** Takes what the framework's own handling of errors is told. */
   readonly log: (error: unknown) => void;
+  readonly operators?: Operators | undefined;
+}
+
+/** Who looks after the server. */
+export interface Operators {
+  /** What stands before all paths of a part of the server, such as `/api`, or nothing. */
+  readonly prefix: string;
+  readonly admin: AdminOptions;
+  /** Where the metrics are registered. */
+  readonly register: Registry;
 }
 
 export interface Started {

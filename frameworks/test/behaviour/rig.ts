@@ -3,15 +3,17 @@ import type { AddressInfo, Socket } from "node:net";
 import { until } from "@breakwater-internal/visitor";
 import { type Client, createClient, type Policy, type Upstream } from "@breakwater/core";
 import { createDeepSeek, type DeepSeek } from "@breakwater/deepseek";
+import { basicAuth } from "@breakwater/http";
 import {
   createTestClock,
   type ScriptedUpstream,
   scriptedUpstream,
   type TestClock,
 } from "@breakwater/testing";
+import { Registry } from "prom-client";
 import { expect, onTestFinished } from "vitest";
 
-import type { Framework, Started } from "./framework.ts";
+import type { Framework, Operators, Started } from "./framework.ts";
 
 export interface RigOptions {
   /** What every call goes through, first is outermost. */
@@ -20,6 +22,8 @@ export interface RigOptions {
   readonly upstream?: Upstream<string, unknown>;
   readonly inbound?: readonly Policy[];
   readonly deepseek?: DeepSeek;
+  /** Where operators look, if they do: below this prefix, which may be empty. */
+  readonly operators?: string;
 }
 
 /** A server of one framework, what stands behind it in the test's own hand, and what it must leave behind: nothing. */
@@ -56,6 +60,7 @@ export async function startRig(framework: Framework, options: RigOptions = {}): 
     clock,
     own,
     log: (error) => void log.push(error),
+    ...(options.operators !== undefined && { operators: operatorsOf(options.operators, clock) }),
   });
   const sockets = new Set<Socket>();
   started.server.on("connection", (socket: Socket) => {
@@ -93,6 +98,14 @@ export async function startRig(framework: Framework, options: RigOptions = {}): 
     logged: () => log.splice(0),
     close,
   };
+}
+
+/** `ada` may do all, `visitor` may look. */
+export const passwords = { ada: "a long password", visitor: "another one" } as const;
+
+function operatorsOf(prefix: string, clock: TestClock): Operators {
+  const authorize = basicAuth(passwords, { seeOnly: ["visitor"] });
+  return { prefix, admin: { authorize, runtime: clock, instance: "here" }, register: new Registry() };
 }
 
 interface Permits {

@@ -1,5 +1,6 @@
 import { describe } from "vitest";
 
+import { admin } from "./admin.ts";
 import { answers } from "./answers.ts";
 import { context } from "./context.ts";
 import { deepseek } from "./deepseek.ts";
@@ -8,6 +9,7 @@ import type { Framework } from "./framework.ts";
 import { input } from "./input.ts";
 import { leaving } from "./leaving.ts";
 import { limits } from "./limits.ts";
+import { metrics } from "./metrics.ts";
 import { shutdown } from "./shutdown.ts";
 import { slowReaders } from "./slow-readers.ts";
 
@@ -23,5 +25,7 @@ export function behaves(framework: Framework): void {
     slowReaders(framework);
     shutdown(framework);
     deepseek(framework);
+    admin(framework);
+    metrics(framework);
   });
 }
