@@ -64,8 +64,9 @@ export function openAdmin(clients: Watched, config: AdminConfig): OpenAdmin {
   const local = openLocal(clients, config);
   const { instance, instances: store, runtime, service } = config;
   const hint = (message: string): void => local.tell({ type: "hint", message });
-  const { apply, state } = local;
-  const instances = store && createInstances({ store, service, instance, runtime, state, apply, hint });
+  const { apply, holdsForAll, state } = local;
+  const instances =
+    store && createInstances({ store, service, instance, runtime, state, apply, holdsForAll, hint });
   const routes = createRoutes(local, instances, config);
   let closed = false;
   return {

@@ -44,6 +44,19 @@ export async function applyOrder(
   }
 }
 
+/**
+ * Whether it holds in all processes once it was done in one: a circuit over a shared store is one circuit. Done again by
+ * each, it would undo what was done since.
+ *
+ * @throws OrderError as `applyOrder`
+ */
+export function holdsForAll(clients: readonly NamedClient[], { change, client, policy }: Order): boolean {
+  if (!("force" in change)) return false;
+  const target = findClient(clients, client);
+  const described = target.describe().policies[findPolicy(target, client, policy)];
+  return (described?.options["store"] as { readonly shared?: true } | undefined)?.shared === true;
+}
+
 function findClient(clients: readonly NamedClient[], name: string): Managed {
   const found = clients.find((one) => one.name === name);
   if (found !== undefined) return found.client;

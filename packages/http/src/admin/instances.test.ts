@@ -1,5 +1,7 @@
 import {
+  type BreakerStore,
   circuitBreaker,
+  createMemoryBreakerStore,
   createMemoryInstanceStore,
   createPipeline,
   INSTANCE_LIMITS,
@@ -39,6 +41,7 @@ function join(
     runtime,
     state: local.state,
     apply: local.apply,
+    holdsForAll: local.holdsForAll,
     hint: (message) => local.tell({ type: "hint", message }),
   });
   return {
@@ -319,9 +322,34 @@ describe("what is asked of all instances", () => {
     ]);
   });
 
+  it("is not told where it holds for all already, else a circuit that all share would be forced by each in turn", async () => {
+    const clock = createTestClock();
+    const store = createMemoryInstanceStore({ runtime: clock });
+    const breaker: BreakerStore = { ...createMemoryBreakerStore(), shared: true };
+    const make = (): Pipeline =>
+      createPipeline({ name: "search", runtime: clock }, circuitBreaker({ name: "breaker", store: breaker }));
+    const [a, b] = [join("a", store, clock, make()), join("b", store, clock, make())];
+    await clock.advance(200);
+    await a.local.apply(OPEN, "ada");
+    await a.tell(OPEN, "ada");
+    expect([await isForced(a), await isForced(b)]).toEqual([true, true]);
+    await a.local.apply({ ...OPEN, change: { force: "auto" } }, "ada");
+    await clock.advance(4_000);
+    expect([await isForced(a), await isForced(b)]).toEqual([false, false]);
+    const shadow = { ...OPEN, change: { update: { mode: "shadow" } } };
+    await a.local.apply(shadow, "ada");
+    await a.tell(shadow, "ada");
+    await clock.advance(2_000);
+    expect(b.search.describe().policies[0]?.options["mode"]).toBe("shadow");
+  });
+
   it("that cannot be done here is told, and harms nothing", async () => {
-    const { a, b, clock } = await pair();
-    await a.tell({ ...OPEN, client: "unknown" }, "ada");
+    const { a, b, clock, store } = await pair();
+    await store.tell(
+      "shop",
+      packMessage({ id: "1", by: "ada", order: { ...OPEN, client: "unknown" } }),
+      10_000,
+    );
     await a.tell({ client: "search", policy: "rate-limit", change: { update: { limits: 7 } } }, undefined);
     await a.tell(OPEN, "ada");
     await clock.advance(2_000);
@@ -330,7 +358,7 @@ describe("what is asked of all instances", () => {
       expect.stringMatching(/^what somebody asked of all instances was not done here: .*limits/),
     ]);
     expect(await isForced(b)).toBe(true);
-    expect(a.hints()).toEqual([]);
+    expect(a.hints()).toHaveLength(1);
   });
 
   it("and is none is ignored, and told in one word however much of it there is", async () => {

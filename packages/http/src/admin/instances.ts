@@ -21,6 +21,8 @@ export interface InstancesOptions {
   readonly state: () => InstanceState;
   /** Does here what was asked of all. Rejects with an `OrderError` where that cannot be done. */
   readonly apply: (order: Order, by: string | undefined) => MaybePromise<void>;
+  /** Whether nobody else needs to do it. */
+  readonly holdsForAll: (order: Order) => boolean;
   /** Told what somebody should know who looks after this. */
   readonly hint: (message: string) => void;
 }
@@ -30,7 +32,7 @@ export interface Instances {
   /** All of them, this one first and as it is now. `instancesError`: why there may be others. Does not reject. */
   states(): Promise<AllInstances>;
   /**
-   * Asks of all the others what was done here; each does it within two seconds, or never.
+   * Asks of all the others what was done here, unless it holds for them already; each does it within two seconds, or never.
    *
    * @throws StoreError when they cannot be told
    */
@@ -67,7 +69,7 @@ const MOST_SEEN = 500;
  * @throws ConfigError for names that no store takes
  */
 export function createInstances(options: InstancesOptions): Instances {
-  const { apply, hint, instance, runtime, service, state, store } = options;
+  const { apply, hint, holdsForAll, instance, runtime, service, state, store } = options;
   checkInstanceAsk({ service, instance });
   const seen = new Set<string>();
   let cursor: string | undefined;
@@ -210,6 +212,7 @@ export function createInstances(options: InstancesOptions): Instances {
       return { instances: [state(), ...instances], ...problem };
     },
     async tell(order, by) {
+      if (holdsForAll(order)) return;
       const id = `${instance} ${++orders} ${runtime.random().toString(36).slice(2)}`;
       isNew(id); // it was done here
       const message = packMessage({ id, ...addressed(order), ...(by !== undefined && { by }) });

@@ -6,7 +6,7 @@ import {
   type Watched,
 } from "@breakwater/core";
 
-import { applyOrder, type Order } from "./change.ts";
+import { applyOrder, holdsForAll, type Order } from "./change.ts";
 import { type NamedClient, named, type WatchedClient } from "./names.ts";
 import type { AdminConfig } from "./options.ts";
 import { createReaders, type Readers } from "./readers.ts";
@@ -22,6 +22,8 @@ export interface Local {
   state(): InstanceState;
   /** @throws OrderError where nothing has changed */
   apply(order: Order, by: string | undefined): Promise<void>;
+  /** Whether it holds in all processes once it was done here. */
+  holdsForAll(order: Order): boolean;
   /** Tells those who look something that no client can tell. */
   tell(event: Told): void;
   readonly readers: Readers;
@@ -63,6 +65,7 @@ export function openLocal(
       events: recent.list(),
     }),
     apply: (order, by) => applyOrder(present(), order, by),
+    holdsForAll: (order) => holdsForAll(present(), order),
     tell: (told) => all({ ...told, client: "admin", at: runtime.now() }),
     readers,
     close() {
