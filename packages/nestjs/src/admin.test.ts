@@ -1,6 +1,13 @@
 // The admin page of a Nest application.
 import { visit, until } from "@breakwater-internal/visitor";
-import { circuitBreaker, type Client, createClient, retry, upstream } from "@breakwater/core";
+import {
+  circuitBreaker,
+  type Client,
+  createClient,
+  createMemoryInstanceStore,
+  retry,
+  upstream,
+} from "@breakwater/core";
 import { createTestClock, scriptedUpstream } from "@breakwater/testing";
 import {
   type CanActivate,
@@ -8,6 +15,7 @@ import {
   Get,
   type INestApplication,
   Injectable,
+  Logger,
   Module,
   Post,
   RequestMethod,
@@ -15,9 +23,9 @@ import {
   VersioningType,
 } from "@nestjs/common";
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, RouterModule } from "@nestjs/core";
-import { describe, expect, it, test } from "vitest";
+import { describe, expect, it, test, vi } from "vitest";
 
-import { platforms, serve } from "./app.test-help.ts";
+import { boot, platforms, serve } from "./app.test-help.ts";
 import { errorLog } from "./browser.test-help.ts";
 import {
   basicAuth,
@@ -27,6 +35,7 @@ import {
   BreakwaterRegistry,
   InjectClient,
   type ModuleAdminOptions,
+  UsePipeline,
   UsePolicies,
 } from "./index.ts";
 
@@ -315,5 +324,57 @@ describe("an application does not start", () => {
     expect((await fetch(`${url}/v2/breakwater`)).status).toBe(200);
     expect((await fetch(`${url}/breakwater-reports/x`)).status).toBe(200);
     expect(await namesAt(`${url}/breakwater`)).toEqual(["handlers"]);
+  });
+});
+
+describe("an application without a server", () => {
+  it("says that nobody can look there", async () => {
+    const warn = vi.spyOn(Logger, "warn").mockImplementation(() => {});
+    await boot(modules());
+    expect(warn.mock.calls).toEqual([
+      ["admin is not served at /breakwater: this application has no HTTP server.", "BreakwaterModule"],
+    ]);
+  });
+
+  it("is seen on the pages of other instances, until it has gone", async () => {
+    const warn = vi.spyOn(Logger, "warn").mockImplementation(() => {});
+    const clock = createTestClock();
+    const order: string[] = [];
+    const instances = createMemoryInstanceStore();
+    const store = {
+      ...instances,
+      remove: (service: string, instance: string) => {
+        order.push("removed");
+        return instances.remove(service, instance);
+      },
+      close: async () => void order.push("closed"),
+    };
+    const app = await boot(
+      modules({
+        runtime: clock,
+        clients: { store },
+        admin: { ...given, instances: store, instance: "worker" },
+      }),
+    );
+    await clock.advance(2_000);
+    expect(instances.all("breakwater")).toMatchObject([{ instance: "worker" }]);
+    await clock.until(app.close());
+    expect([instances.all("breakwater"), order, clock.pending]).toEqual([[], ["removed", "closed"], 0]);
+    expect(warn.mock.calls).toEqual([]);
+  });
+
+  it("leaves nothing behind where it does not start", async () => {
+    const clock = createTestClock();
+    const instances = createMemoryInstanceStore();
+    @Injectable()
+    class Mistaken {
+      @UsePipeline("nowhere") async find() {}
+    }
+    const app = boot({
+      ...modules({ runtime: clock, admin: { ...given, instances } }),
+      providers: [Mistaken],
+    });
+    await expect(app).rejects.toThrow('there is no pipeline "nowhere"');
+    expect(clock.pending).toBe(0);
   });
 });

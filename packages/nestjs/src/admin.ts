@@ -45,25 +45,28 @@ export class AdminModule implements NestModule, OnApplicationBootstrap {
 
   /** Nest asks when the server's own middleware is there, its body parser among it, and no route yet. */
   configure(): void {
-    const { admin } = this.#registry;
-    if (admin === undefined) return;
-    const path = this.#whole(admin.path);
+    const { adminPath } = this.#registry;
+    if (adminPath === undefined) return;
+    const path = this.#whole(adminPath);
     this.#mustBeFree(path);
-    this.#host.httpAdapter.use(path, (req: Request, res: ServerResponse, next: (error: unknown) => void) => {
+    this.#host.httpAdapter.use(path, (req: Request, res: ServerResponse, next: (error?: unknown) => void) => {
+      const { admin, closing } = this.#registry;
+      if (admin === undefined) return next();
       // What is looked at while the application closes must not keep it open.
-      if (this.#registry.closing) res.shouldKeepAlive = false;
+      if (closing) res.shouldKeepAlive = false;
       const { body, originalUrl: original, url = "/" } = req;
-      admin.route.serve(req, res, { url, body, ...(original !== undefined && { original }) }).catch(next);
+      admin.serve(req, res, { url, body, ...(original !== undefined && { original }) }).catch(next);
     });
     this.#mounted = true;
     Logger.log(`Admin at ${path}`, "BreakwaterModule");
   }
 
   onApplicationBootstrap(): void {
-    const { admin } = this.#registry;
-    if (admin === undefined || this.#mounted) return;
+    const { adminPath, options } = this.#registry;
+    // Where there are several instances it is seen on the pages of the others.
+    if (adminPath === undefined || this.#mounted || options.admin?.instances !== undefined) return;
     Logger.warn(
-      `admin is not served at ${admin.path}: this application has no HTTP server.`,
+      `admin is not served at ${adminPath}: this application has no HTTP server.`,
       "BreakwaterModule",
     );
   }

@@ -11,7 +11,13 @@ import {
   unwrap,
   type Watchable,
 } from "@breakwater/core";
-import { type AdminRoute, createAdminRoute, createGate, type Gate } from "@breakwater/http";
+import {
+  type AdminOptions,
+  type AdminRoute,
+  createAdminRoute,
+  createGate,
+  type Gate,
+} from "@breakwater/http";
 import {
   type BeforeApplicationShutdown,
   Inject,
@@ -53,8 +59,8 @@ export class BreakwaterRegistry
   implements Watchable, OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown
 {
   readonly options: BreakwaterOptions;
-  /** @internal What is served to operators, and where; it is closed last. */
-  readonly admin: { readonly path: string; readonly route: AdminRoute } | undefined;
+  /** @internal Where operators look, below the global prefix. */
+  readonly adminPath: string | undefined;
   /** @internal Whether a `BreakwaterGuard` was made for it. */
   guarded = false;
   readonly #discovery: DiscoveryService;
@@ -67,6 +73,8 @@ export class BreakwaterRegistry
   readonly #handlers: Pipeline;
   readonly #drainMs: number | undefined;
   readonly #watched: Watched;
+  readonly #adminOptions: AdminOptions | undefined;
+  #admin: AdminRoute | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -83,10 +91,13 @@ export class BreakwaterRegistry
     for (const [name, client] of Object.entries(clients)) this.addClient(name, client);
     for (const [name, pipeline] of Object.entries(pipelines)) this.addPipeline(name, pipeline);
     if (inbound !== undefined) this.gate(inbound);
-    this.admin = admin && {
-      path: admin.path,
-      route: placed("BreakwaterModule", () => createAdminRoute(this, admin.options)),
-    };
+    this.adminPath = admin?.path;
+    this.#adminOptions = admin?.options;
+  }
+
+  /** @internal What operators are shown, from the start of the application on. */
+  get admin(): AdminRoute | undefined {
+    return this.#admin;
   }
 
   /** @internal Whether the application shuts down. */
@@ -198,6 +209,10 @@ export class BreakwaterRegistry
       if (made !== null && decorations.length > 0 && (owner === undefined || owner.closing))
         made[REGISTRY] = this;
     }
+    // Last: of an application that does not start nothing is to go on, and other instances are told of this one.
+    const options = this.#adminOptions;
+    if (options !== undefined)
+      this.#admin = placed("BreakwaterModule", () => createAdminRoute(this, options));
   }
 
   /**
@@ -215,21 +230,23 @@ export class BreakwaterRegistry
   }
 
   async #shutDown(): Promise<void> {
-    if (this.#drainMs !== undefined) await this.#close(this.#drainMs);
-    // An operator looks just while it goes. Then his streams of events are the last that would keep the server open.
-    await this.admin?.route.close();
+    const withinMs = this.#drainMs;
+    const clients = withinMs === undefined ? [] : await this.#finish(withinMs);
+    // An operator looks just while it goes. From here on who follows the events would keep the server open; and the store
+    // that instances are seen in may be among what is closed.
+    const left = await Promise.allSettled([this.#admin?.close()]);
+    const closed = await Promise.allSettled(clients.map(async (one) => one.close?.()));
+    logFailed([...left, ...closed]);
   }
 
-  async #close(drainMs: number): Promise<void> {
+  /** @returns what is to be closed now that nothing goes on in it. */
+  async #finish(drainMs: number): Promise<readonly Partial<NamedClient>[]> {
     const until = this.#runtime.now() + drainMs;
     await this.#handlers.drain({ withinMs: drainMs });
     const withinMs = Math.max(0, until - this.#runtime.now());
     const all = [...new Set<Partial<NamedClient>>([...this.#clients.values(), ...this.#made()])];
-    const drained = await Promise.allSettled(all.map(async (one) => one.drain?.({ withinMs })));
-    const closed = await Promise.allSettled(all.map(async (one) => one.close?.()));
-    // Thrown, it would keep Nest 11 from closing its server.
-    for (const end of [...drained, ...closed])
-      if (end.status === "rejected") Logger.error(end.reason, BreakwaterRegistry.name);
+    logFailed(await Promise.allSettled(all.map(async (one) => one.drain?.({ withinMs }))));
+    return all;
   }
 
   #pipelineOf(name: string, given: PipelineLike): Pipeline {
@@ -258,6 +275,11 @@ export class BreakwaterRegistry
     const gates = [...this.#gates.values()].map(({ pipeline }) => pipeline);
     return [...new Set([...this.#pipelines.values(), ...this.#decorated.values(), ...gates])];
   }
+}
+
+/** Thrown, it would keep Nest 11 from closing its server. */
+function logFailed(ends: readonly PromiseSettledResult<unknown>[]): void {
+  for (const end of ends) if (end.status === "rejected") Logger.error(end.reason, BreakwaterRegistry.name);
 }
 
 /** A store is closed and not watched; and what a test has put in the place of a client may be nothing but a mock. */
