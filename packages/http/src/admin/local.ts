@@ -11,7 +11,7 @@ import { type NamedClient, named, type WatchedClient } from "./names.ts";
 import type { AdminConfig } from "./options.ts";
 import { createReaders, type Readers } from "./readers.ts";
 import { createRecent } from "./recent.ts";
-import { type InstanceState, stateOf } from "./state.ts";
+import { type ClientState, type InstanceState, stateOf } from "./state.ts";
 import { createStats } from "./stats.ts";
 import { watchClients } from "./watch.ts";
 
@@ -48,12 +48,22 @@ export function openLocal(
   const watch = watchClients<WatchedClient>(watchables(clients, "admin"), {
     all,
     begin: (client: Managed) => {
-      const snapshot = (): Snapshot => client.snapshot();
+      const snapshot = (): Snapshot => snapshotOf(client);
       return { client, plainName: snapshot().name, stats: createStats(runtime, snapshot) };
     },
     note: ({ stats }, event) => stats.note(event),
   });
   const present = (): readonly NamedClient[] => named(watch.clients());
+  const tell: Local["tell"] = (told) => all({ ...told, client: "admin", at: runtime.now() });
+  const shown = ({ client, name, stats }: NamedClient): readonly ClientState[] => {
+    try {
+      return [stateOf(name, client, stats)];
+    } catch (error) {
+      // A policy of somebody's own cannot say how it is: that is no reason to show nothing of the others.
+      tell({ type: "callback-throw", where: `admin: ${name}`, error });
+      return [];
+    }
+  };
   return {
     instance,
     clients: present,
@@ -61,12 +71,12 @@ export function openLocal(
       instance,
       at: runtime.wallNow(),
       startedAt,
-      clients: present().map(({ client, name, stats }) => stateOf(name, client, stats)),
+      clients: present().flatMap(shown),
       events: recent.list(),
     }),
     apply: (order, by) => applyOrder(present(), order, by),
     holdsForAll: (order) => holdsForAll(present(), order),
-    tell: (told) => all({ ...told, client: "admin", at: runtime.now() }),
+    tell,
     readers,
     close() {
       watch.stop();
@@ -74,3 +84,19 @@ export function openLocal(
     },
   };
 }
+
+/** For those who listen, whom an error of somebody else's must not end. */
+function snapshotOf(client: Managed): Snapshot {
+  try {
+    return client.snapshot();
+  } catch {
+    return { ...UNKNOWN, name: (client as { readonly name?: string }).name || "client" };
+  }
+}
+
+const UNKNOWN: Omit<Snapshot, "name"> = {
+  inFlight: 0,
+  draining: false,
+  retryBudget: { available: 0, ratio: 0 },
+  policies: [],
+};

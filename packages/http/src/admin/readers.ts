@@ -36,9 +36,7 @@ export function createReaders(runtime: Runtime): Readers {
   return {
     open(types, reader) {
       if (readers.size >= MAX_READERS) return undefined;
-      const channel = openChannel(runtime, types, reader, () => readers.delete(channel));
-      readers.add(channel);
-      return new Response(channel.body, {
+      return new Response(openChannel(runtime, types, reader, readers), {
         headers: {
           "content-type": "text/event-stream; charset=utf-8",
           // no-transform keeps compression from collecting events, x-accel-buffering keeps nginx from it.
@@ -62,7 +60,6 @@ export function createReaders(runtime: Runtime): Readers {
 }
 
 interface Channel {
-  readonly body: ReadableStream<Uint8Array>;
   wants(type: string): boolean;
   send(frame: Uint8Array): void;
   end(): void;
@@ -72,8 +69,8 @@ function openChannel(
   runtime: Runtime,
   types: ReadonlySet<string> | undefined,
   { cut, ending, signal }: Reader,
-  forget: () => void,
-): Channel {
+  readers: Set<Channel>,
+): ReadableStream<Uint8Array> {
   let controller!: ReadableStreamDefaultController<Uint8Array>;
   let lost = 0;
   let heardAt = runtime.now();
@@ -83,7 +80,7 @@ function openChannel(
   const stop = (): void => {
     cancel();
     signal.removeEventListener("abort", leave);
-    forget();
+    readers.delete(channel);
   };
   const leave = (): void => {
     stop();
@@ -117,6 +114,15 @@ function openChannel(
     cancel = runtime.setTimer(TICK_MS, tick, true);
   };
 
+  const channel: Channel = {
+    end,
+    wants: (type) => types === undefined || types.has(type),
+    send(frame) {
+      tellLost();
+      if (!hasRoom()) lost++;
+      else write(frame);
+    },
+  };
   const body = new ReadableStream<Uint8Array>(
     {
       start: (made) => void (controller = made),
@@ -129,20 +135,12 @@ function openChannel(
     },
     { highWaterMark: MAX_BYTES, size: (frame) => frame?.byteLength ?? 0 },
   );
+  readers.add(channel);
   write(KEEP_ALIVE);
   cancel = runtime.setTimer(TICK_MS, tick, true);
   if (signal.aborted) leave();
   else signal.addEventListener("abort", leave, { once: true });
-  return {
-    body,
-    end,
-    wants: (type) => types === undefined || types.has(type),
-    send(frame) {
-      tellLost();
-      if (!hasRoom()) lost++;
-      else write(frame);
-    },
-  };
+  return body;
 }
 
 const encoder = new TextEncoder();
