@@ -18,8 +18,6 @@ export interface OwnedOutbox extends Outbox {
 
 /** Operations in one batch: a script is short, since everybody else waits for it. */
 const MOST = 128;
-/** Batches under way at once: what comes meanwhile makes the next one larger. */
-const UNDER_WAY = 2;
 /** Operations kept while Redis is away. Those that are dropped are mended by what the store repeats anyway. */
 const KEPT = 10_000;
 /** How often one is tried: what a server refuses again and again is not worth more. */
@@ -58,18 +56,30 @@ export function batchScript(
 export function createOutbox({ link, operations, learnUntil }: OutboxOptions): OwnedOutbox {
   let batch: Script | undefined;
   let letters: Letter[] = [];
-  let underWay = 0;
+  /**
+   * One at a time; what comes meanwhile makes the next one larger. A batch whose script the server has forgotten is sent
+   * again with its text, and a later one must not overtake it: a heartbeat would bring back what was released after it.
+   */
+  let underWay: Promise<void> | undefined;
   let scheduled = false;
   let closed = false;
 
   function schedule(): void {
-    if (scheduled || underWay >= UNDER_WAY || letters.length === 0) return;
+    if (scheduled || underWay !== undefined || letters.length === 0) return;
     scheduled = true;
     // After all that this turn of the loop brings: a burst of endings makes one batch.
     setImmediate(() => {
       scheduled = false;
-      void send();
+      void next();
     });
+  }
+
+  /** The batch that is under way, or else a new one. */
+  function next(): Promise<void> {
+    return (underWay ??= send().finally(() => {
+      underWay = undefined;
+      if (link.up) schedule();
+    }));
   }
 
   async function send(): Promise<void> {
@@ -80,7 +90,6 @@ export function createOutbox({ link, operations, learnUntil }: OutboxOptions): O
     }
     const sent = letters.splice(0, MOST);
     batch ??= batchScript(operations());
-    underWay++;
     const keys: string[] = [];
     const args: (string | number)[] = [learnUntil()];
     for (const { name, keys: own, args: more } of sent) {
@@ -95,9 +104,6 @@ export function createOutbox({ link, operations, learnUntil }: OutboxOptions): O
         if (letter.again === true && !closed && ++letter.tries < TRIES) letters.unshift(letter);
         else letter.reject(error);
       }
-    } finally {
-      underWay--;
-      if (link.up) schedule();
     }
   }
 
@@ -126,12 +132,12 @@ export function createOutbox({ link, operations, learnUntil }: OutboxOptions): O
       });
     },
     async flush() {
-      while (letters.length > 0 && link.up) await send();
+      while (letters.length > 0 && link.up) await next();
     },
     async close() {
       closed = true;
       forget();
-      while (letters.length > 0 && link.up) await send();
+      while (letters.length > 0 && link.up) await next();
       drop(new LinkError("the store was closed", false));
     },
   };
