@@ -1,7 +1,16 @@
-import type { BreakwaterEvent, Listener, Managed, Policy, PolicySnapshot, Watchable } from "@breakwater/core";
+import type {
+  BreakwaterEvent,
+  Listener,
+  Managed,
+  Policy,
+  PolicySnapshot,
+  Runtime,
+  Watchable,
+} from "@breakwater/core";
 
 import { type Instrument, type InstrumentKey, INSTRUMENTS, type LabelName } from "./instruments.ts";
 import type { LabelSet } from "./label-set.ts";
+import type { MetricConfig } from "./metric-options.ts";
 
 /** What a gauge shows for one set of labels. */
 export interface Reading {
@@ -29,13 +38,13 @@ type Put = (key: InstrumentKey, value: number, ...values: readonly string[]) => 
 /** @param failed told when a snapshot cannot be had, of a policy that somebody else wrote */
 export function createGauges(
   watched: readonly Watchable[],
-  sets: Readonly<Record<LabelName, LabelSet>>,
+  { sets, runtime }: Pick<MetricConfig, "runtime" | "sets">,
   failed: (client: string) => void,
 ): Gauges {
   const gauges = new Map<InstrumentKey, Instrument>();
   for (const instrument of INSTRUMENTS)
     if (instrument.type === "gauge") gauges.set(instrument.key, instrument);
-  const accounts = createAccounts(sets);
+  const accounts = createAccounts(sets, runtime);
 
   return {
     listen: accounts.listen,
@@ -164,7 +173,8 @@ function total(amounts: ByKey<number>): number {
 
 interface Account {
   closed: boolean;
-  low: boolean;
+  /** On the clock of the metrics: what was told of it holds until then. */
+  lowUntil: number;
   /** By the characters that events show of them. */
   readonly disabled: Set<string>;
 }
@@ -178,7 +188,7 @@ interface Accounts {
 }
 
 /** How accounts stand, as far as was told. */
-function createAccounts(sets: Readonly<Record<LabelName, LabelSet>>): Accounts {
+function createAccounts(sets: Readonly<Record<LabelName, LabelSet>>, runtime: Runtime): Accounts {
   const clients = new Map<string, Map<string, Account>>();
 
   function find(client: string, id: string): Account {
@@ -188,7 +198,7 @@ function createAccounts(sets: Readonly<Record<LabelName, LabelSet>>): Accounts {
     if (accounts === undefined) clients.set(name, (accounts = new Map()));
     let known = accounts.get(account);
     if (known === undefined)
-      accounts.set(account, (known = { closed: false, low: false, disabled: new Set() }));
+      accounts.set(account, (known = { closed: false, lowUntil: -Infinity, disabled: new Set() }));
     return known;
   }
 
@@ -200,7 +210,7 @@ function createAccounts(sets: Readonly<Record<LabelName, LabelSet>>): Accounts {
         case "account-open": {
           const account = find(event.client, event.account);
           account.closed = event.type === "account-close";
-          account.low = event.type === "account-low";
+          account.lowUntil = event.type === "account-low" ? runtime.now() + event.forMs : -Infinity;
           return;
         }
         case "key-disable": {
@@ -216,9 +226,9 @@ function createAccounts(sets: Readonly<Record<LabelName, LabelSet>>): Accounts {
     },
     read(put) {
       for (const [client, accounts] of clients) {
-        for (const [account, { closed, low, disabled }] of accounts) {
+        for (const [account, { closed, lowUntil, disabled }] of accounts) {
           put("accountState", closed ? 1 : 0, client, account, "closed");
-          put("accountState", low ? 1 : 0, client, account, "low");
+          put("accountState", runtime.now() < lowUntil ? 1 : 0, client, account, "low");
           put("keyDisabled", disabled.size, client, account);
         }
       }

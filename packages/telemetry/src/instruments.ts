@@ -109,11 +109,13 @@ export type InstrumentKey =
   | "cacheBytes"
   | "cacheEntries"
   | "cacheReads"
+  | "cacheRefreshes"
   | "callDuration"
   | "callbackErrors"
   | "calls"
   | "callsInFlight"
   | "clockExpirations"
+  | "configMismatches"
   | "costSavedUsd"
   | "costUnknown"
   | "costUsd"
@@ -250,6 +252,13 @@ const TABLE: Readonly<Record<Instrument["type"], Readonly<Partial<Record<Instrum
       help: "What a cache knew. result: hit, stale, miss or join (an attempt of somebody else's was shared).",
       labels: ["client", "policy", "result"],
     },
+    cacheRefreshes: {
+      prometheus: "cache_refreshes_total",
+      otel: "breakwater.cache.refreshes",
+      unit: "{refresh}",
+      help: "Answers that a cache asked for again in the background. result: kept or failed.",
+      labels: ["client", "policy", "result"],
+    },
     fallbacks: {
       prometheus: "fallbacks_total",
       otel: "breakwater.fallbacks",
@@ -283,6 +292,13 @@ const TABLE: Readonly<Record<Instrument["type"], Readonly<Partial<Record<Instrum
       otel: "breakwater.store.failures",
       unit: "{failure}",
       help: "What a store was asked and failed to do.",
+      labels: ["client", "policy"],
+    },
+    configMismatches: {
+      prometheus: "config_mismatches_total",
+      otel: "breakwater.config.mismatches",
+      unit: "{mismatch}",
+      help: "How often a policy over a shared store found that another process gives it other numbers, such as in the middle of a deployment. The lower ones hold.",
       labels: ["client", "policy"],
     },
     policyChanges: {

@@ -63,6 +63,8 @@ export function measure(make: MakeInstrument, config: MetricConfig): Listener {
       case "call-end":
         tellCall(event);
         return;
+      case "attempt-start":
+        return;
       case "attempt-end":
         tellAttempt(event);
         countTokens(event, tenantOf?.of(event) ?? "");
@@ -128,6 +130,8 @@ function policyTeller(tell: Teller): Listener {
         return tell("limitChanges")(1, [client, event.policy, event.to > event.from ? "up" : "down"]);
       case "cache-read":
         return tell("cacheReads")(1, [client, event.policy, event.result]);
+      case "cache-refresh":
+        return tell("cacheRefreshes")(1, [client, event.policy, event.ok ? "kept" : "failed"]);
       case "fallback-use":
         return tell("fallbacks")(1, [client, event.policy, event.to]);
       case "stream-resume":
@@ -141,6 +145,8 @@ function policyTeller(tell: Teller): Listener {
         return tell("storeDecision")(seconds(0, event.ms), [client, event.policy]);
       case "store-fail":
         return tell("storeFailures")(1, [client, event.policy]);
+      case "config-mismatch":
+        return tell("configMismatches")(1, [client, event.policy]);
       case "policy-change":
         return tell("policyChanges")(1, [client, event.policy, event.kind, changeOf(event.change)]);
       case "callback-throw":

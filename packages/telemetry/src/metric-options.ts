@@ -1,4 +1,4 @@
-import { type OptionReader, readOptions } from "@breakwater/core";
+import { type OptionReader, readOptions, type Runtime, systemRuntime } from "@breakwater/core";
 
 import {
   type BucketName,
@@ -25,6 +25,8 @@ export interface MetricOptions {
   readonly maxValues?: Readonly<Partial<Record<BoundedLabel, number>>>;
   /** Upper bounds of histograms, in seconds, rising. @default see `BUCKETS` */
   readonly buckets?: Readonly<Partial<Record<BucketName, readonly number[]>>>;
+  /** Time, for how long an account counts as low. @default the real one */
+  readonly runtime?: Runtime;
 }
 
 /** Labels whose values somebody else chooses: an upstream, a caller, who named a policy. */
@@ -43,6 +45,7 @@ export interface MetricConfig {
   readonly tenants: boolean;
   readonly sets: Readonly<Record<LabelName, LabelSet>>;
   readonly buckets: Readonly<Record<BucketName, readonly number[]>>;
+  readonly runtime: Runtime;
 }
 
 /** More values than anybody looks at. */
@@ -74,6 +77,7 @@ export function readMetricOptions(reader: OptionReader, where: string): MetricCo
   return {
     tenants: given !== undefined && given !== false,
     sets,
+    runtime: reader.raw<Runtime>("runtime") ?? systemRuntime(),
     buckets: readBuckets(readOptions(`${where}: buckets`, reader.raw("buckets"))),
   };
 }

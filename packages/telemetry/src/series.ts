@@ -30,6 +30,7 @@ export function createSeries(
   make: MakeSeries,
 ): Series {
   const labels: readonly LabelName[] = tenants ? [...own, "tenant"] : own;
+  const bounds = labels.map((label) => sets[label]);
   const last = labels.length - 1;
   const root: Level = new Map();
   let size = 0;
@@ -60,9 +61,8 @@ export function createSeries(
     find(values) {
       let level: Level | Add | undefined = root;
       for (let i = 0; i <= last; i++) {
-        const value = sets[labels[i] as LabelName].of(values[i] as string);
-        level = (level as Level).get(value);
-        if (level === undefined) return add(labels.map((label, at) => sets[label].of(values[at] as string)));
+        level = (level as Level).get((bounds[i] as LabelSet).of(values[i] as string));
+        if (level === undefined) return add(bounds.map((set, at) => set.of(values[at] as string)));
       }
       return level as Add;
     },

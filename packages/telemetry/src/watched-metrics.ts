@@ -22,7 +22,7 @@ export function watchMetrics(
 ): WatchedMetrics {
   const watched = watchables(given, where);
   const count = measure(make, config);
-  const gauges = createGauges(watched, config.sets, (client) =>
+  const gauges = createGauges(watched, config, (client) =>
     count({ type: "callback-throw", where: "snapshot", error: undefined, client, at: 0 }),
   );
   const close = watch(watched, where, (event) => {
