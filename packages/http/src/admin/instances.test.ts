@@ -110,6 +110,39 @@ describe("what instances see of one another", () => {
     expect(reads).toBe(2);
   });
 
+  it("is not asked for again while it is read, and asked for again after that failed", async () => {
+    const clock = createTestClock();
+    const memory = createMemoryInstanceStore({ runtime: clock });
+    let reads = 0;
+    let fail = (_: Error): void => {};
+    const all: InstanceStore["all"] = () => {
+      reads++;
+      return new Promise((_, reject) => (fail = reject));
+    };
+    const a = join("a", { ...memory, all }, clock);
+    const looks = [a.states()];
+    await clock.advance(3_000);
+    looks.push(a.states());
+    expect(reads).toBe(1);
+    fail(new StoreError("too slow"));
+    for (const { instancesError } of await Promise.all(looks)) expect(instancesError).toBe("too slow");
+    void a.states();
+    expect(reads).toBe(2);
+  });
+
+  it("is read less often the more there is of it", async () => {
+    const clock = createTestClock();
+    const memory = createMemoryInstanceStore({ runtime: clock });
+    for (let n = 0; n < 30; n++) memory.put("shop", `n${n}`, "x".repeat(200_000), 60_000);
+    let reads = 0;
+    const a = join("a", { ...memory, all: (service) => (reads++, memory.all(service)) }, clock);
+    for (let second = 0; second < 13; second++) {
+      await a.states();
+      await clock.advance(1_000);
+    }
+    expect(reads).toBe(2); // six million characters: one look in six seconds and a bit
+  });
+
   it("loses one that is closed at once, and one that stands still after ten seconds", async () => {
     const { a, b, clock, store } = await pair();
     const c = join("c", store, clock);

@@ -56,6 +56,8 @@ const GONE_MS = 10_000;
 const ORDER_MS = 10_000;
 /** What was read is news for so long, for all who look at the page: more comes every other second only. */
 const NEWS_MS = 1_000;
+/** And for longer where there is much of it: whoever looks at two hundred instances must not slow down the one he asks. */
+const CHARACTERS_PER_MS = 1_000;
 /** No store may take longer, whatever it says of itself. */
 const WITHIN_MS = 5_000;
 /** An outage is told when it lasts; a store that is just being connected to is none. */
@@ -80,7 +82,7 @@ export function createInstances(options: InstancesOptions): Instances {
   let closed = false;
   let running: Promise<void> | undefined;
   let cancel = runtime.setTimer(FIRST_MS, beat, true);
-  let news: { readonly at: number; readonly found: Promise<AllInstances> } | undefined;
+  let news: { until: number; readonly found: Promise<AllInstances> } | undefined;
 
   function beat(): void {
     running = turn().then(() => {
@@ -168,9 +170,21 @@ export function createInstances(options: InstancesOptions): Instances {
     return once ? { order: { ...order, policy: policyName } } : { order, policyName };
   }
 
-  async function read(): Promise<AllInstances> {
+  function look(): Promise<AllInstances> {
+    const now = runtime.now();
+    if (news !== undefined && now < news.until) return news.found;
+    const keep = (characters: number): void => {
+      fresh.until = now + Math.max(NEWS_MS, characters / CHARACTERS_PER_MS);
+    };
+    const fresh = { until: Infinity, found: read(keep) }; // nobody asks again while it is read
+    news = fresh;
+    return fresh.found;
+  }
+
+  async function read(keep: (characters: number) => void): Promise<AllInstances> {
     try {
       const reports = await bounded(() => store.all(service));
+      keep(reports.reduce((sum, { report }) => sum + report.length, 0));
       const all = reports
         .map((one) => readReport(one.instance, one.report))
         .filter((one) => one !== undefined);
@@ -191,6 +205,7 @@ export function createInstances(options: InstancesOptions): Instances {
         ...(problems.length > 0 && { instancesError: problems.slice(0, 5).join("; ") }),
       };
     } catch (error) {
+      keep(0);
       return { instances: [], instancesError: reasonOf(error) };
     }
   }
@@ -206,9 +221,7 @@ export function createInstances(options: InstancesOptions): Instances {
 
   return {
     async states() {
-      const now = runtime.now();
-      if (news === undefined || now - news.at >= NEWS_MS) news = { at: now, found: read() };
-      const { instances, ...problem } = await news.found;
+      const { instances, ...problem } = await look();
       return { instances: [state(), ...instances], ...problem };
     },
     async tell(order, by) {
