@@ -41,7 +41,31 @@ export interface RequestOptions<Request = Any> {
   readonly callId?: (request: Request) => string | undefined;
 }
 
-/** What `admin()` takes, and where it is served. By default its clock is the module's, and `onError` Nest's logger. */
+/**
+ * What `admin()` takes, and where it is served. By default its clock is the module's, and `onError` Nest's logger. What
+ * `authorize` needs of the application is injected into the factory of `forRootAsync`.
+ *
+ * Where there is no HTTP server the log says that nobody can look there, unless there are `instances`: this one is seen
+ * on the pages of the others then.
+ *
+ * @example
+ * ```ts
+ * import { basicAuth, BreakwaterModule } from "@breakwater/nestjs";
+ * import { Module } from "@nestjs/common";
+ * import { NestFactory } from "@nestjs/core";
+ *
+ * const authorize = basicAuth({ ada: "a long password" });
+ * @Module({ imports: [BreakwaterModule.forRoot({ admin: { path: "internal/breakwater", authorize } })] })
+ * class AppModule {}
+ *
+ * const app = await NestFactory.create(AppModule, { logger: false });
+ * await app.listen(0, "127.0.0.1");
+ * const headers = { authorization: `Basic ${btoa("ada:a long password")}` };
+ * const response = await fetch(`${await app.getUrl()}/internal/breakwater/snapshot`, { headers });
+ * (await response.json()).clients.length; // => 1
+ * await app.close();
+ * ```
+ */
 export interface ModuleAdminOptions extends AdminOptions {
   /**
    * Below the global prefix, as a controller's. Nothing that is made for visitors stands before it: no guard, pipe, interceptor or

@@ -51,8 +51,40 @@ export interface Decoration {
 }
 
 /**
- * The clients and pipelines of one application, by name; for code that cannot have them injected. It can be watched as
- * they can, all of them together, for metrics and logs: `metrics(app.get(BreakwaterRegistry))`.
+ * The clients and pipelines of one application, by name; for code that cannot have them injected. Metrics and logs take it
+ * for all of them together, with decorated methods, inbound guards and what is made later.
+ *
+ * @example
+ * ```ts
+ * import { BreakwaterModule, BreakwaterRegistry } from "@breakwater/nestjs";
+ * import { metrics } from "@breakwater/telemetry/prometheus";
+ * import { Controller, Get, Header, Module } from "@nestjs/common";
+ * import { NestFactory } from "@nestjs/core";
+ *
+ * @Controller("metrics")
+ * class MetricsController {
+ *   readonly metrics;
+ *   constructor(registry: BreakwaterRegistry) {
+ *     this.metrics = metrics(registry);
+ *   }
+ *   @Get()
+ *   @Header("content-type", "text/plain; version=0.0.4; charset=utf-8")
+ *   all() {
+ *     return this.metrics.register.metrics();
+ *   }
+ *   onApplicationShutdown() {
+ *     this.metrics.close();
+ *   }
+ * }
+ * @Module({ imports: [BreakwaterModule.forRoot()], controllers: [MetricsController] })
+ * class AppModule {}
+ *
+ * const app = await NestFactory.create(AppModule, { logger: false });
+ * await app.listen(0, "127.0.0.1");
+ * const response = await fetch(`${await app.getUrl()}/metrics`);
+ * (await response.text()).includes('breakwater_calls_in_flight{client="handlers"} 1'); // => true
+ * await app.close();
+ * ```
  */
 @Injectable()
 export class BreakwaterRegistry
