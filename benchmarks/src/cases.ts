@@ -1,4 +1,4 @@
-type Library = "breakwater" | "cockatiel" | "opossum" | "direct";
+type Library = "breakwater" | "telemetry" | "cockatiel" | "opossum" | "direct";
 
 /** One library in one case; a variant where the library can be used in more than one way. */
 export interface Side {
@@ -49,6 +49,19 @@ export const CASES: readonly Case[] = [
     name: "stack-timeout-signal",
     title: "retry + breaker + bulkhead + timeout, signal read",
     sides: [ours, cockatiel, keep, opossum],
+  },
+  {
+    name: "told",
+    title: "retry + breaker + bulkhead, and who is told",
+    sides: [
+      { library: "telemetry", label: "Breakwater, nobody" },
+      { library: "telemetry", variant: "listener", label: "a listener that does nothing" },
+      { library: "telemetry", variant: "logs", label: "`logs()`, pino" },
+      { library: "telemetry", variant: "metrics", label: "`metrics()`, prom-client" },
+      { library: "telemetry", variant: "meters", label: "`meters()`, OpenTelemetry" },
+      { library: "telemetry", variant: "spans", label: "`spans()`, OpenTelemetry" },
+      { library: "telemetry", variant: "admin", label: "`admin()`" },
+    ],
   },
   { name: "refused-full", title: "refused: full bulkhead", sides: [outcome, thrown, cockatiel, opossum] },
   { name: "refused-open", title: "refused: open circuit", sides: [outcome, thrown, cockatiel, opossum] },

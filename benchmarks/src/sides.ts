@@ -4,6 +4,7 @@ import type { Subject, Subjects } from "./subject.ts";
 /** Loaded on demand: a process that measures one library has not even seen the others. */
 const LIBRARIES: Readonly<Record<Side["library"], () => Promise<{ readonly subjects: Subjects }>>> = {
   breakwater: () => import("./sides/breakwater.ts"),
+  telemetry: () => import("./sides/telemetry.ts"),
   cockatiel: () => import("./sides/cockatiel.ts"),
   opossum: () => import("./sides/opossum.ts"),
   direct: () => import("./sides/direct.ts"),
