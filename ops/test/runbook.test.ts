@@ -1,0 +1,157 @@
+// The runbook is executed: a server is brought into each state that the page tells of, what it says to look at is looked at,
+// and what it says to do is done.
+import { readFileSync } from "node:fs";
+
+import { usePrometheus } from "@breakwater-internal/prometheus-server/vitest";
+import { useRedis } from "@breakwater-internal/redis-server/vitest";
+import { INSTRUMENTS } from "@breakwater/telemetry";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { parse } from "yaml";
+
+import { type Drill, drills, newStore } from "./runbook/drills.ts";
+import { createHistory, type Question } from "./runbook/history.ts";
+import { readPage, type Section } from "./runbook/page.ts";
+import { inShell, missingPrograms } from "./runbook/shell.ts";
+import { startStage, type Stage } from "./runbook/stage.ts";
+
+const { functions, sections } = readPage();
+
+interface Rule {
+  readonly alert?: string;
+  readonly annotations?: { readonly runbook_url?: string };
+}
+const rules = readFileSync(new URL("../prometheus/alerts.yml", import.meta.url), "utf8");
+const alerts = (parse(rules) as { groups: { rules: Rule[] }[] }).groups
+  .flatMap((group) => group.rules)
+  .filter(({ alert }) => alert !== undefined)
+  .map(({ alert = "", annotations }) => ({ alert, url: annotations?.runbook_url ?? "" }));
+const alertsOf = ({ anchor }: Section): readonly string[] =>
+  alerts.filter(({ url }) => url.endsWith(`#${anchor}`)).map(({ alert }) => alert);
+
+describe("the page", () => {
+  test("has a section for every alert, and an alert for every section", () => {
+    const wanted = alerts.map(({ url }) => url.slice(url.indexOf("#") + 1));
+    expect(alerts.filter(({ url }) => !url.includes("docs/runbook.md#"))).toEqual([]);
+    expect([...new Set(wanted)].toSorted(byName)).toEqual(
+      sections.map(({ anchor }) => anchor).toSorted(byName),
+    );
+  });
+
+  test("is drilled as a whole", () => {
+    expect(sections.map(({ anchor }) => anchor).toSorted(byName)).toEqual(
+      Object.keys(drills).toSorted(byName),
+    );
+  });
+
+  test.each(sections)("tells in $anchor what to look at, and when it helped", ({ look, helped }) => {
+    expect(look.queries.length).toBeGreaterThan(0);
+    expect(look.commands.flatMap(({ shows }) => shows).length).toBeGreaterThan(0);
+    expect(helped.length).toBeGreaterThan(0);
+  });
+
+  test("names only metrics that there are", () => {
+    const known = new Set(
+      INSTRUMENTS.flatMap(({ prometheus, type }) =>
+        (type === "histogram" ? ["_bucket", "_sum", "_count"] : [""]).map(
+          (ending) => `breakwater_${prometheus}${ending}`,
+        ),
+      ),
+    );
+    const named = sections.flatMap(queriesOf).flatMap((query) => query.match(/breakwater_\w+/g) ?? []);
+    expect([...new Set(named)].filter((name) => !known.has(name))).toEqual([]);
+  });
+});
+
+describe("its queries", () => {
+  const prometheus = usePrometheus();
+
+  test.each(sections)("of $anchor are PromQL", async (section) => {
+    for (const query of queriesOf(section)) expect(await prometheus.format(query)).toBeTruthy();
+  });
+});
+
+describe("the drill", () => {
+  const redis = useRedis();
+  const missing = missingPrograms();
+  if (missing.length > 0) console.warn(`The drills are skipped: there is no ${missing.join(" and no ")}.`);
+
+  test.skipIf(missing.length > 0).each(sections)("$anchor", { timeout: 120_000 }, async (section) => {
+    const drill = drills[section.anchor] as Drill;
+    const store = newStore(redis.server, section.anchor);
+    const world = { redis: redis.server, store };
+    const stage = await startStage(drill.stage?.(world));
+    onTestFinished(async () => {
+      await stage.close();
+      await store.close();
+    });
+    const questions: Question[] = [];
+    const ask = (queries: readonly string[], holds: boolean): void => {
+      for (const query of queries) questions.push({ query, at: stage.history.length - 1, holds });
+    };
+    const firing = `ALERTS{alertname=~"${alertsOf(section).join("|")}", alertstate="firing"}`;
+
+    await stage.pass(3);
+    await drill.begin(stage, world);
+    await stage.pass(drill.minutes ?? 12);
+    ask([firing, ...section.look.queries], true);
+    ask(section.helped, false);
+    for (const { line, shows } of section.look.commands)
+      expect({ [line]: await inShell(functions, line, stage.env) }).toEqual({
+        [line]: expect.stringMatching(patternOf(shows)),
+      });
+
+    for (const [i, { line }] of section.act.entries()) {
+      await act(line, drill, stage, world);
+      if (i === 0) drill.meanwhile?.(stage);
+    }
+    await drill.others?.(stage, world);
+    while (drill.until?.(stage) === false) await stage.pass(0.25);
+    await stage.pass(drill.recovery ?? 12);
+    ask(section.helped, true);
+    ask([firing], false);
+    await stage.history.check(questions, rules);
+  });
+
+  async function act(
+    line: string,
+    drill: Drill,
+    stage: Stage,
+    world: Parameters<Drill["begin"]>[1],
+  ): Promise<void> {
+    const here = drill.machine?.[line];
+    if (here !== undefined) return here(stage, world);
+    expect({ [line]: await inShell(functions, line, stage.env) }).toEqual({
+      [line]: expect.stringContaining('"changed"'),
+    });
+  }
+});
+
+describe("a history", () => {
+  usePrometheus();
+
+  test("tells what is not so", async () => {
+    const history = createHistory();
+    for (const exposition of ["here 1\n", undefined, "here 2\n"]) history.scraped(exposition);
+    const groups = JSON.stringify({ groups: [] });
+    const about = (query: string, at: number, holds: boolean) =>
+      history.check([{ query, at, holds }], groups);
+    await about("here == 1", 0, true);
+    await about("here", 1, false);
+    await about("up == 0", 1, true);
+    await about("here == 2", 2, true);
+    await expect(about("here == 1", 2, true)).rejects.toThrow("here == 1");
+    await expect(about("here", 0, false)).rejects.toThrow("here");
+  });
+});
+
+/** `…` stands for whatever it may be. */
+const patternOf = (shows: readonly string[]): RegExp =>
+  new RegExp(`^${shows.map((line) => line.split("…").map(quoted).join(".+")).join("\n")}$`);
+const quoted = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+
+const byName = (a: string, b: string): number => a.localeCompare(b);
+const queriesOf = ({ look, helped, aside }: Section): readonly string[] => [
+  ...look.queries,
+  ...helped,
+  ...aside,
+];
