@@ -482,6 +482,17 @@ describe("the network", () => {
   });
 });
 
+test.each(["my diagnosis is narcolepsy", "sk-0123456789abcdef", "x".repeat(129)])(
+  "is not called %j by the host, whatever that says: it would stand in logs",
+  async (traceId) => {
+    const { next, outcome } = bench();
+    const asked = outcome();
+    (await next()).respond(500, "{}", { "content-type": "application/json", "x-ds-trace-id": traceId });
+    const { meta } = await asked;
+    expect(meta.traceId).toBeUndefined();
+  },
+);
+
 test("an error answer that never ends is read for a few seconds only, and its status counts", async () => {
   const { clock, outcome } = bench({
     fetch: async () => new Response(new ReadableStream(), { status: 503, headers: { "retry-after": "2" } }),

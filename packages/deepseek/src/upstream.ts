@@ -302,14 +302,13 @@ async function readOther(
   return wrong();
 }
 
+/** What the host calls the request. It is logged and shown, so nothing is taken for it that does not look like a name. */
 function traceOf(headers: Headers): string | undefined {
-  return (
-    headers.get("x-ds-trace-id") ??
-    headers.get("x-deepseek-request-id") ??
-    headers.get("x-request-id") ??
-    undefined
-  );
+  const given = TRACE_HEADERS.map((name) => headers.get(name)).find((value) => value !== null);
+  return given !== undefined && /^(?!sk-)[\w.:-]{1,128}$/.test(given) ? given : undefined;
 }
+
+const TRACE_HEADERS = ["x-ds-trace-id", "x-deepseek-request-id", "x-request-id"] as const;
 
 /** The official SDKs count their own retries; two that multiply are hardly meant. */
 function hintAtRetries(call: Call<ChatRequest>): void {
