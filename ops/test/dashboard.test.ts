@@ -2,46 +2,14 @@ import { usePrometheus } from "@breakwater-internal/prometheus-server/vitest";
 import { INSTRUMENTS } from "@breakwater/telemetry";
 import { describe, expect, test } from "vitest";
 
-import { readJson } from "./support/files.ts";
+import { dashboard, filledIn, panels } from "./support/dashboard.ts";
 import { complaintsAbout, metricsIn } from "./support/promql.ts";
 import { alerts } from "./support/rules.ts";
 
-interface Panel {
-  readonly id: number;
-  readonly type: string;
-  readonly title: string;
-  readonly description?: string;
-  readonly datasource?: { readonly type: string; readonly uid: string };
-  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
-  readonly fieldConfig?: { readonly defaults: { readonly unit?: string } };
-  readonly targets?: readonly {
-    readonly refId: string;
-    readonly expr: string;
-    readonly legendFormat: string;
-  }[];
-}
-
-interface Dashboard {
-  readonly uid: string;
-  readonly schemaVersion: number;
-  readonly panels: readonly Panel[];
-  readonly templating: { readonly list: readonly { readonly name: string; readonly definition?: string }[] };
-  readonly annotations: { readonly list: readonly { readonly expr: string }[] };
-}
-
-const dashboard = readJson<Dashboard>("grafana/dashboard.json");
-const panels = dashboard.panels.filter(({ type }) => type !== "row");
 const exprs = [
   ...panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
   ...dashboard.annotations.list.map(({ expr }) => expr),
 ];
-
-/** What Grafana puts in the place of its variables. */
-const filledIn = (expr: string): string =>
-  expr
-    .replaceAll("$__rate_interval", "1m")
-    .replaceAll("$__range", "3h")
-    .replaceAll(/\$(job|client)/g, ".+");
 
 describe("the dashboard", () => {
   const prometheus = usePrometheus();
