@@ -1,7 +1,7 @@
 import { refuse } from "./respond.ts";
 
 /** More than any change needs. */
-export const MAX_BODY = 64 * 1024;
+export const MAX_BODY: number = 64 * 1024;
 
 /** The JSON body as text, or what is wrong with it. Never reads more than it may. */
 export async function readBody(request: Request): Promise<string | Response> {
