@@ -39,6 +39,19 @@ export function readMessage(text: string): Message | undefined {
   }
 }
 
+/**
+ * To a policy by its name, where one only has it: in another release it may stand elsewhere.
+ *
+ * @param names of the client's policies here, in their order
+ */
+export function addressOf(order: Order, names: readonly string[]): Pick<Message, "order" | "policyName"> {
+  if (typeof order.policy === "string") return { order };
+  const policyName = names[order.policy];
+  if (policyName === undefined) return { order };
+  const once = names.indexOf(policyName) === names.lastIndexOf(policyName);
+  return once ? { order: { ...order, policy: policyName } } : { order, policyName };
+}
+
 function isName(given: unknown): given is string {
   return typeof given === "string" && given !== "" && given.length <= 400;
 }
