@@ -336,7 +336,7 @@ const TABLE: Readonly<Record<Instrument["type"], Readonly<Partial<Record<Instrum
       prometheus: "first_token_seconds",
       otel: "breakwater.first_token",
       unit: "s",
-      help: "From the start of a call to its first token, our own waits included; of an answer that comes whole, to that.",
+      help: "From the start of a call to its first token, our own waits included; of an answer that comes whole, to that. Without answers that a cache had.",
       labels: ["client"],
       buckets: "firstToken",
     },

@@ -89,9 +89,13 @@ function callTeller(tell: Teller, tenants: boolean): (event: EventOf<"call-end">
     const kind = kindOf(ending, meta);
     calls(1, tenants ? [client, status, kind, tenant] : [client, status, kind]);
     duration(seconds(startedAt, endedAt), [client, status]);
-    if (firstTokenAt !== undefined) firstToken(seconds(startedAt, firstTokenAt), [client]);
+    if (firstTokenAt !== undefined && !IN_CACHE.has(meta.cache))
+      firstToken(seconds(startedAt, firstTokenAt), [client]);
   };
 }
+
+/** What a cache has takes no time, and there is no first token of what comes whole: it would hide how long others wait. */
+const IN_CACHE: ReadonlySet<string | undefined> = new Set(["hit", "stale"]);
 
 function attemptTeller(tell: Teller): (event: EventOf<"attempt-end">) => void {
   const attempts = tell("attempts");
