@@ -2,7 +2,7 @@ import { promtool, type Yaml } from "@breakwater-internal/prometheus-server";
 import { usePrometheus } from "@breakwater-internal/prometheus-server/vitest";
 import { describe, expect, test } from "vitest";
 
-import { folderOf, readYaml } from "./support/files.ts";
+import { folderOf, read, readYaml } from "./support/files.ts";
 import { complaintsAbout, complaintsAboutName, metricsIn } from "./support/promql.ts";
 import { type AlertRule, alerts, recorded, ruleFile } from "./support/rules.ts";
 
@@ -126,6 +126,12 @@ describe.each(alerts)("$alert", ({ alert, expr, labels, annotations = {}, ...rul
     expect(named.filter((label) => !sample?.labels.includes(`,${label}="`))).toEqual([]);
     expect(metricsIn(description).flatMap((name) => complaintsAboutName(name))).toEqual([]);
   });
+});
+
+test("the README tells of each alert, with its severity, and of no other one", () => {
+  const told = [...read("prometheus/README.md").matchAll(/^\| `(Breakwater\w+)` .*\| (\w+) +\|$/gm)];
+  const known = alerts.map(({ alert, labels }) => [alert, labels?.["severity"]]);
+  expect(told.map(([, alert, severity]) => [alert, severity])).toEqual(known);
 });
 
 test("what is recorded is asked for by somebody, and asks for what is there", () => {
