@@ -37,7 +37,7 @@ export interface Instances {
   close(): Promise<void>;
 }
 
-export interface AllInstances {
+interface AllInstances {
   readonly instances: readonly InstanceState[];
   readonly instancesError?: string;
 }
