@@ -12,7 +12,7 @@ export interface Readers {
 }
 
 /** What is known of who reads. */
-export interface Reader {
+interface Reader {
   /** Fires when he has left. */
   readonly signal: AbortSignal;
   /** Whether his server is shutting down: it would wait for him. */

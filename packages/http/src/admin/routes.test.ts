@@ -6,7 +6,7 @@ import {
   createPipeline,
   guard,
 } from "@breakwater/core";
-import { createTestClock } from "@breakwater/testing";
+import { createTestClock, seeded } from "@breakwater/testing";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { admin, type AdminPathOptions, basicAuth } from "./index.ts";
@@ -490,6 +490,63 @@ describe("paths and methods", () => {
     const response = await get("/events");
     expect([response.status, response.headers.get("retry-after")]).toEqual([503, "5"]);
   });
+});
+
+test("whatever is sent is answered, and nothing of it is a mistake of ours", async () => {
+  const random = seeded(6);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const words = [
+    "search",
+    "slots",
+    "host",
+    "open",
+    "closed",
+    "auto",
+    "mode",
+    "shadow",
+    "concurrency",
+    "constructor",
+    "__proto__",
+    "",
+    "\u0000",
+    "9".repeat(400),
+  ];
+  const value = (depth = 0): unknown => {
+    if (depth > 3 || random() < 0.6) return pick([...words, 0, 1, -1, 1e308, 0.5, null, true, []]);
+    return Object.fromEntries(
+      Array.from({ length: 1 + Math.floor(random() * 3) }, () => [
+        pick([...words, "force", "update", "key"]),
+        value(depth + 1),
+      ]),
+    );
+  };
+  const told: unknown[] = [];
+  const { get } = opened({ onError: (error) => told.push(error) });
+  const statuses = new Set<number>();
+  for (let n = 0; n < 1_500; n++) {
+    const method = pick(["GET", "POST", "POST", "POST", "PUT", "OPTIONS"]);
+    const path = pick(["/change", "/change", "/change", "/", "/state", "/snapshot", "/describe", "/none"]);
+    const whole = {
+      client: "search",
+      policy: pick(["slots", "host", 0, 1, value()]),
+      change: pick([{ force: value() }, { update: value() }, value()]),
+      ...(random() < 0.1 && { scope: value() }),
+    };
+    const body =
+      method === "POST"
+        ? pick([JSON.stringify(whole), JSON.stringify(whole), JSON.stringify(value())])
+        : null;
+    const headers = { ...ADA, "content-type": pick(["application/json", "application/json", "text/plain"]) };
+    const response = await get(`${path}${pick(["", "?scope=all", "?types=%00", "?scope=%ff"])}`, {
+      method,
+      headers,
+      body,
+    });
+    statuses.add(response.status);
+    await response.text();
+  }
+  expect(told).toEqual([]);
+  expect([...statuses].toSorted((a, b) => a - b)).toEqual([200, 204, 400, 404, 405, 415]);
 });
 
 describe("its end", () => {

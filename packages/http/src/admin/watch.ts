@@ -63,7 +63,13 @@ export function watchClients<T>(given: readonly Watchable[], { all, begin, note 
     one.on((event) => {
       if (known(event) || looking || event.type !== "call-start") return;
       looking = true;
-      queueMicrotask(look);
+      queueMicrotask(() => {
+        try {
+          look();
+        } catch {
+          // What somebody else's `managed()` throws is for whoever looks, and must not end the process here.
+        }
+      });
     }),
   );
   return {
