@@ -78,6 +78,7 @@ const DID_NOT_HAPPEN = [
   "Fallbacks",
   "Broken streams",
   "Changes of limits",
+  "Refreshes",
   "Decisions by source",
   "How long decisions take",
   "Policies without their store",

@@ -1,7 +1,7 @@
 import { readYaml } from "./files.ts";
 import { labelsIn } from "./promql.ts";
 
-export interface Rule {
+interface Rule {
   readonly record?: string;
   readonly alert?: string;
   readonly expr: string;
