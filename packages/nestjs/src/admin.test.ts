@@ -20,6 +20,7 @@ import {
   Post,
   RequestMethod,
   Sse,
+  VERSION_NEUTRAL,
   VersioningType,
 } from "@nestjs/common";
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, RouterModule } from "@nestjs/core";
@@ -296,6 +297,20 @@ describe("an application does not start", () => {
   class Versioned {
     @Get() get() {}
   }
+
+  @Controller({ path: "breakwater", version: ["2", VERSION_NEUTRAL] })
+  class Both {
+    @Get("new") get() {}
+  }
+
+  test("where a route of its own is at the same path, without its version", async () => {
+    await expect(
+      serve({ ...modules(), controllers: [Both] }, "express", (app) => {
+        quiet(app);
+        app.enableVersioning({ type: VersioningType.URI });
+      }),
+    ).rejects.toThrow("Both.get is at /breakwater/new, where admin is served");
+  });
 
   test.each([
     ["a controller's", Whole, "Whole.add is at /Breakwater/reports"],

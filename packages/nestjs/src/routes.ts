@@ -30,7 +30,7 @@ export function* routesOf(modules: ModulesContainer, config: ApplicationConfig):
         const version =
           said("__version__", handler) ?? said("__version__", metatype) ?? versioning?.defaultVersion;
         const inPath = versioning?.type === VersioningType.URI && version !== undefined;
-        if (inPath && version !== VERSION_NEUTRAL) continue;
+        if (inPath && ![version].flat().includes(VERSION_NEUTRAL)) continue;
         const where = `${metatype.name}.${name}`;
         const method = said<RequestMethod>("method", handler) ?? RequestMethod.GET;
         for (const first of [said<string | string[]>("path", metatype) ?? ""].flat())

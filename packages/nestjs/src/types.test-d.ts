@@ -1,8 +1,8 @@
 // The compiler is what runs these.
-import { rateLimit, retry } from "@breakwater/core";
+import { rateLimit, retry, type Watchable } from "@breakwater/core";
 import type { Observable } from "rxjs";
 
-import { BreakwaterModule, CallSignal, UsePipeline, UsePolicies } from "./index.ts";
+import { BreakwaterModule, type BreakwaterRegistry, CallSignal, UsePipeline, UsePolicies } from "./index.ts";
 
 interface User {
   readonly team: string;
@@ -64,3 +64,12 @@ BreakwaterModule.forRoot({
 
 // @ts-expect-error -- a list of policies
 BreakwaterModule.forRoot({ pipelines: { search: retry() } });
+
+BreakwaterModule.forRoot({ admin: { path: "ops", authorize: async () => ({ by: "ada", may: "see" }) } });
+
+BreakwaterModule.forRoot({
+  // @ts-expect-error -- nobody says who may
+  admin: { path: "ops" },
+});
+
+export const watchable = (registry: BreakwaterRegistry): Watchable => registry;
