@@ -1,4 +1,4 @@
-import type { PolicyView } from "./merge.ts";
+import { isIn, type PolicyView } from "./merge.ts";
 import type { Change, Mode } from "./state.ts";
 import { fields } from "./unknown.ts";
 import { kindWord } from "./words.ts";
@@ -53,33 +53,32 @@ const FORCES: readonly Act[] = [
   },
 ];
 
-function modesOf({ kind, modes }: PolicyView): readonly Act[] {
-  const isNow = (mode: Mode): boolean => modes.length === 1 && modes[0] === mode;
+function modesOf(policy: PolicyView): readonly Act[] {
   const all: readonly (Act & { readonly update: { readonly mode: Mode } })[] = [
     {
       verb: "Enforce",
       effect: "will do its work: what it decides holds.",
       grave: false,
-      now: isNow("enforce"),
+      now: isIn(policy, "enforce"),
       update: { mode: "enforce" },
     },
     {
       verb: "Shadow",
       effect: "will refuse nothing any more; it goes on counting, and says what it would have refused.",
       grave: true,
-      now: isNow("shadow"),
+      now: isIn(policy, "shadow"),
       update: { mode: "shadow" },
     },
     {
       verb: "Switch off",
       effect: "will be skipped: it neither counts nor decides.",
       grave: true,
-      now: isNow("off"),
+      now: isIn(policy, "off"),
       update: { mode: "off" },
     },
   ];
   // A cache refuses nothing, so it has no shadow.
-  return kind === "cache" ? all.filter(({ update }) => update.mode !== "shadow") : all;
+  return policy.kind === "cache" ? all.filter(({ update }) => update.mode !== "shadow") : all;
 }
 
 const EDIT: Act = { verb: "Change numbers", effect: "", grave: false, now: false, edit: true };

@@ -135,7 +135,7 @@ function draw(drawing: Drawing): Chart {
         {
           ...axis,
           size: 24,
-          space: 60,
+          space: 48,
           values: (_plot, ticks) => ticks.map((tick) => clock(tick * 1_000).slice(0, 5)),
         },
         { ...axis, size: 48, space: 28, gap: 6, values: (_plot, ticks) => ticks.map((tick) => format(tick)) },

@@ -85,7 +85,10 @@ export function clientCard(ask: Ask): {
     show(reasons, judgement.reasons.length > 0);
     showFigures(figuresOf(client));
     outcomes.update(client.stats.series);
-    firstToken.update(client.stats.series);
+    // What makes no tokens needs no chart of them.
+    const tokens = client.stats.series.points.some(({ firstTokenP50 }) => firstTokenP50 !== null);
+    show(firstToken.element, tokens);
+    if (tokens) firstToken.update(client.stats.series);
     const placed = placedOf(now);
     const few = placed.filter(({ policy }, at) => at < SHOWN || troubleOf(policy) !== undefined);
     showPolicies(all ? placed : few);

@@ -48,7 +48,8 @@ export function eventsList(): { update(all: readonly Told[], several: boolean): 
       if (topic.value !== "" && about !== topic.value) continue;
       const where = `${event.client} ${instance} ${event.type} ${text}`;
       if (wanted !== "" && !where.toLowerCase().includes(wanted)) continue;
-      const before = rows.at(-1);
+      // Who looks for what opened when needs each of it in its place; a retry among thousands is one of them anywhere.
+      const before = tone === "plain" ? rows.find((row) => alike(row, told, text)) : rows.at(-1);
       if (before !== undefined && alike(before, told, text)) before.times += event.count ?? 1;
       else if (rows.length === ROWS) break;
       else rows.push({ told, text, tone, times: event.count ?? 1 });

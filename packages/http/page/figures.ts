@@ -50,7 +50,7 @@ export function figuresOf(client: ClientView): readonly Figure[] {
     {
       label: "Tokens",
       value: short(tokens),
-      note: calls > 0 ? `${count(tokens / calls)} a call` : "none yet",
+      note: tokens > 0 ? `${count(tokens / calls)} a call` : "none yet",
     },
     {
       label: "Cost",

@@ -45,7 +45,7 @@ function permits({ state, options }: PolicyView): Standing {
   const keys = new Set([...used.keys(), ...each.keys()]);
   if (keys.size === 0) keys.add("");
   const gauges = [...keys].map((key): Gauge => ({
-    label: labelOf("permits", key),
+    label: key === "" ? "permits" : key,
     used: used.get(key) ?? 0,
     of: each.get(key) ?? one ?? 0,
   }));
@@ -118,7 +118,7 @@ function cache({ state, options }: PolicyView): Standing {
   };
 }
 
-const labelOf = (what: string, key: string): string => (key === "" ? what : `${what}: ${key}`);
+const labelOf = (what: string, key: string): string => (key === "" ? what : `${what} of ${key}`);
 
 const fullness = ({ used, of }: Gauge): number => (of > 0 ? used / of : 0);
 

@@ -1,6 +1,6 @@
 import { circuitsOf, isOpen } from "./circuits.ts";
 import { count, duration, percent, plural } from "./format.ts";
-import { type ClientView, type PolicyView } from "./merge.ts";
+import { type ClientView, isIn, type PolicyView } from "./merge.ts";
 import type { RecentEvent } from "./state.ts";
 import { sum } from "./unknown.ts";
 import { codeWord, withKey } from "./words.ts";
@@ -31,6 +31,9 @@ export interface Judgement {
 /** A share of failures from which somebody should look. */
 const MANY_FAILURES = 0.05;
 
+/** As long as a call is worth waiting for with somebody else to ask; the alert that wakes people says the same. */
+const SLOW_FIRST_TOKEN_MS = 60_000;
+
 /** Refusals are of now, not of a minute ago. */
 const NOW_MS = 15_000;
 
@@ -43,6 +46,7 @@ export function judge(client: ClientView, events: readonly RecentEvent[]): Judge
     ...client.policies.flatMap((policy) => ofPolicy(policy, client.instances)),
     ...ofRefusals(client),
     ...ofFailures(client),
+    ...ofSlowness(client),
     ...ofAccounts(events),
     ...(client.draining
       ? [{ condition: "refusing", text: "It drains: no new call is taken." } as const]
@@ -77,7 +81,7 @@ function ofPolicy(policy: PolicyView, instances: number): readonly Reason[] {
       text: `${policy.name}: its shared store is away${on}; it is decided ${DECIDED[policy.source ?? ""] ?? "here"}.`,
     });
   }
-  if (policy.kind === "circuit-breaker" && !policy.modes.every((mode) => mode === "off"))
+  if (policy.kind === "circuit-breaker" && !isIn(policy, "off"))
     reasons.push(...ofCircuits(policy, instances));
   return reasons;
 }
@@ -89,7 +93,7 @@ const DECIDED: Readonly<Record<string, string>> = {
 };
 
 function ofCircuits(policy: PolicyView, instances: number): readonly Reason[] {
-  const shadow = policy.modes.length > 0 && policy.modes.every((mode) => mode === "shadow");
+  const shadow = isIn(policy, "shadow");
   return circuitsOf(policy.state).flatMap((circuit): readonly Reason[] => {
     const name = withKey(policy.name, circuit.key);
     const { calls, failures, status, on, openForMs } = circuit;
@@ -145,6 +149,12 @@ function ofFailures({ stats: { answered, failed, windowMs } }: ClientView): read
   const all = answered + failed;
   if (failed === 0 || failed / all < MANY_FAILURES) return [];
   const text = `${count(failed)} of ${plural(all, "call")} failed (${percent(failed, all)}) in the last ${duration(windowMs)}.`;
+  return [{ condition: "degraded", text }];
+}
+
+function ofSlowness({ stats: { firstToken } }: ClientView): readonly Reason[] {
+  if (firstToken === null || firstToken.p99 < SLOW_FIRST_TOKEN_MS) return [];
+  const text = `One call in a hundred waits ${duration(firstToken.p99)} or more for its first token.`;
   return [{ condition: "degraded", text }];
 }
 

@@ -264,6 +264,9 @@ function mergeNumbers(
   return Object.fromEntries(merged);
 }
 
+/** Whether it is in this mode everywhere. */
+export const isIn = ({ modes }: PolicyView, mode: string): boolean => modes.length === 1 && modes[0] === mode;
+
 /** All that wait in the queues of a client's policies. */
 export function queuedOf({ policies }: Pick<ClientView, "policies">): number {
   return sum(policies.flatMap(({ state }) => numbers(fields(state)["queued"]).map(([, value]) => value)));

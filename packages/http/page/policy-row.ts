@@ -3,7 +3,7 @@ import { type Circuit, circuitsOf, isOpen } from "./circuits.ts";
 import { list, make, newId, set, show, write } from "./dom.ts";
 import { count, duration, percent, plural } from "./format.ts";
 import { type Gauge, standingOf } from "./gauges.ts";
-import type { ClientView, PolicyView } from "./merge.ts";
+import { type ClientView, isIn, type PolicyView } from "./merge.ts";
 import { fields } from "./unknown.ts";
 import { kindWord } from "./words.ts";
 
@@ -122,9 +122,9 @@ export function troubleOf(
   policy: PolicyView,
   gauges: readonly Gauge[] = standingOf(policy).gauges,
 ): string | undefined {
-  if (policy.modes.length > 0 && policy.modes.every((mode) => mode === "off")) return undefined;
+  if (isIn(policy, "off")) return undefined;
   const circuits = policy.kind === "circuit-breaker" ? circuitsOf(policy.state) : [];
-  const shadow = policy.modes.length > 0 && policy.modes.every((mode) => mode === "shadow");
+  const shadow = isIn(policy, "shadow");
   const full = policy.kind !== "cache" && gauges.some(({ used, of }) => of > 0 && used >= of);
   if (circuits.some(isOpen) || full) return shadow ? "warn" : "bad";
   if (policy.degraded > 0 || circuits.some(({ status }) => status !== "closed")) return "warn";
