@@ -153,7 +153,10 @@ export class BreakwaterRegistry
     return [this.#handlers.snapshot(), ...clients, ...this.#made().map((pipeline) => pipeline.snapshot())];
   }
 
-  /** Every client and pipeline that there is at this moment, those of `snapshot()` among them. */
+  /**
+   * Every client and pipeline that there is at this moment, those of `snapshot()` among them. `handlers` are the
+   * application's own: a call for each request.
+   */
   managed(): readonly Managed[] {
     return this.#watched.managed();
   }
