@@ -81,7 +81,9 @@ function readClients(watched: readonly Watchable[], put: Put, failed: (client: s
       ({ name } = snapshot);
       put("callsInFlight", snapshot.inFlight, name);
       put("draining", snapshot.draining ? 1 : 0, name);
-      put("retryBudgetAvailable", snapshot.retryBudget.available, name);
+      const { available, source } = snapshot.retryBudget;
+      put("retryBudgetAvailable", available, name);
+      if (source !== undefined) put("storeDegraded", source === "store" ? 0 : 1, name, "retry-budget");
       const known = seen.get(name) ?? new Set();
       seen.set(name, known);
       readPolicies(client, snapshot.policies, name, known, put);

@@ -1,9 +1,11 @@
 import {
   type BreakwaterEvent,
+  type BudgetStore,
   bulkhead,
   circuitBreaker,
   ConfigError,
   createClient,
+  createMemoryBudgetStore,
   createMemoryPermitStore,
   createPipeline,
   guard,
@@ -266,6 +268,26 @@ describe("states", () => {
     const clients = [createPipeline({ name: "shop" }, hall), createPipeline({ name: "shop" }, hall)];
     const { scrape } = measured(clients);
     expect(valueOf(await scrape(), "permit_limit", { client: "shop" })).toBe(3);
+  });
+
+  it("of a retry budget that processes share are those of a policy of that name", async () => {
+    const store = createMemoryBudgetStore();
+    const shared: BudgetStore = {
+      shared: true,
+      budget(...given) {
+        const budget = store.budget(...given);
+        return { ...budget, take: async (now) => ({ ...(await budget.take(now)), source: "local" }) };
+      },
+    };
+    const shop = createPipeline(
+      { name: "shop", budget: { name: "fleet", store: shared } },
+      retry({ attempts: 2, baseDelay: 0 }),
+    );
+    const { scrape } = measured(shop);
+    await shop.outcome(() => Promise.reject(new Error("down")));
+    const samples = await scrape();
+    expect(valueOf(samples, "store_degraded", { client: "shop", policy: "retry-budget" })).toBe(1);
+    expect(valueOf(samples, "store_decisions_total", { policy: "fleet", kind: "retry-budget" })).toBe(1);
   });
 
   it("of rate limits are what the key that has least has left", async () => {
