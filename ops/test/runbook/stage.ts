@@ -55,14 +55,14 @@ export interface Stage {
 }
 
 /** How far the clocks of client and host may be apart. */
-const STEP_MS = 250;
+const STEP_MS = 500;
 /** Short ones: what is looked at is what becomes of calls, and not how long they are. */
 const TEXT = { contentMedian: 20, reasoningMedian: 5, sigma: 0.3 };
 const OPERATOR = { name: "operator", password: "a drill" };
 
 export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const { callsPerSecond = 0.5, streamed = 0.7, model = "deepseek-flash", outside } = options;
-  const simulated = { clock: "manual", seed: 1, text: TEXT } as const;
+  const simulated = { clock: "manual", seed: 1, text: TEXT} as const;
   const host = await startSimulator({ ...simulated, ...options.simulator });
   const second = await startSimulator(simulated);
   const clock = createTestClock({ wallStart: Date.parse(host.state().utc) });
