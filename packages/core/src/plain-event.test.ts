@@ -44,6 +44,23 @@ describe("plainEvent", () => {
     expect(whole.find(({ type }) => type === "breaker-open")?.["key"]).toBe(SECRET);
   });
 
+  it("tells of what an upstream writes down only what it is asked for", async () => {
+    const usage = { promptTokens: 3, thinkingTokens: 4, estimated: true, note: SECRET };
+    const search = createPipeline({ name: "search" });
+    const events: BreakwaterEvent[] = [];
+    search.on((event) => events.push(event));
+    await search.outcome(({ call }) => {
+      Object.assign(call.meta, { model: "m", traceId: `no id, but ${SECRET}`, saved: usage, note: SECRET });
+      call.usage = usage;
+    });
+    const plain = events.map((event) => plainEvent(event));
+    const end = plain.find(({ type }) => type === "call-end");
+    const counted = { promptTokens: 3, thinkingTokens: 4, estimated: true };
+    expect(end?.["meta"]).toEqual({ callId: end?.callId, attempts: 1, model: "m", saved: counted });
+    expect(end?.["ending"]).toMatchObject({ status: "answered", usage: counted });
+    expect(JSON.stringify(plain)).not.toContain(SECRET);
+  });
+
   it("shows what may be shown of a key that is disabled, and of a change", () => {
     const disabled = {
       type: "key-disable",

@@ -1,5 +1,6 @@
 import { TimedOutError, UpstreamError } from "./errors.ts";
 import type { BreakwaterEvent } from "./events.ts";
+import type { Meta, Usage } from "./outcome.ts";
 import { plainData } from "./plain-data.ts";
 
 /** An event that can be written down: JSON, without anything that is nobody's business. */
@@ -90,6 +91,8 @@ function plainField(field: string, value: unknown, identities: boolean): unknown
       return plainError(value);
     case "ending":
       return plainEnding(value as Readonly<Record<string, unknown>>);
+    case "meta":
+      return plainMeta(value as Meta);
     case "change":
       return plainChange(value as Readonly<Record<string, unknown>>, identities);
     default:
@@ -98,13 +101,47 @@ function plainField(field: string, value: unknown, identities: boolean): unknown
 }
 
 /** What it ended with is an error, a refusal, or whatever a caller gave as the reason for leaving. */
-function plainEnding({ error, ...ending }: Readonly<Record<string, unknown>>): unknown {
-  const plain = plainData(ending) as object;
+function plainEnding({ error, usage, ...ending }: Readonly<Record<string, unknown>>): unknown {
+  const plain = {
+    ...(plainData(ending) as object),
+    ...(usage !== undefined && { usage: plainUsage(usage as Usage) }),
+  };
   if (error === undefined) return plain;
   return {
     ...plain,
     ...(ending["status"] === "refused" ? { refusal: plainData(error) } : { error: plainError(error) }),
   };
+}
+
+/** An upstream writes into these. What it is not asked for is not told. */
+function plainMeta({ saved, traceId, usage, ...meta }: Meta): unknown {
+  const known = META.map((name) => [name, meta[name]] as const).filter(([, value]) => value !== undefined);
+  return {
+    ...Object.fromEntries(known),
+    ...(usage !== undefined && { usage: plainUsage(usage) }),
+    ...(saved !== undefined && { saved: plainUsage(saved) }),
+    ...(isWord(traceId) && { traceId }),
+  };
+}
+
+const META = [
+  "callId",
+  "attempts",
+  "target",
+  "model",
+  "cache",
+  "degraded",
+  "waitedMs",
+  "firstTokenMs",
+  "resumed",
+] as const satisfies readonly (keyof Meta)[];
+
+/** It may count more than we know of. */
+function plainUsage(usage: Usage): unknown {
+  const counts = Object.entries(usage).filter(
+    ([, count]) => typeof count === "boolean" || Number.isFinite(count),
+  );
+  return Object.fromEntries(counts);
 }
 
 function plainChange({ key, ...change }: Readonly<Record<string, unknown>>, identities: boolean): unknown {
