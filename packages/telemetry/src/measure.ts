@@ -11,8 +11,15 @@ export type Tell = (amount: number, values: readonly string[]) => void;
 /** Makes what instruments count in. Gauges are none: they are read when somebody asks. */
 export type MakeInstrument = (instrument: Instrument) => MakeSeries;
 
-/** Counts and measures what events tell. */
-export function measure(make: MakeInstrument, config: MetricConfig): Listener {
+export interface Measure {
+  /** Counts and measures what an event tells. */
+  readonly listen: Listener;
+  /** There is a client of this name. How its calls may end is told from zero: what begins at one is never seen to rise. */
+  begin(client: string): void;
+}
+
+/** Makes all instruments that events tell of. */
+export function measure(make: MakeInstrument, config: MetricConfig): Measure {
   const { tenants } = config;
   const tellers = new Map<InstrumentKey, Tell>();
   for (const instrument of INSTRUMENTS) {
@@ -55,9 +62,19 @@ export function measure(make: MakeInstrument, config: MetricConfig): Listener {
     else tellUnknown(1, [client, model]);
   }
 
-  return (event) => {
+  const tellCalls = tell("calls");
+  const begun = new Set<string>();
+  function begin(client: string): void {
+    const name = config.sets.client.of(client);
+    if (begun.has(name)) return;
+    begun.add(name);
+    for (const [outcome, kind] of USUAL) tellCalls(0, whose([name, outcome, kind], ""));
+  }
+
+  const listen: Listener = (event) => {
     switch (event.type) {
       case "call-start":
+        begin(event.client);
         tenantOf?.begin(event);
         return;
       case "call-end":
@@ -76,7 +93,17 @@ export function measure(make: MakeInstrument, config: MetricConfig): Listener {
         tellPolicy(event);
     }
   };
+  return { begin, listen };
 }
+
+/** How calls of every client may end. Codes of refusals are not among them: which there are its policies decide. */
+const USUAL: readonly (readonly [Ending["status"], string])[] = [
+  ["answered", "fresh"],
+  ["failed", "upstream"],
+  ["failed", "overload"],
+  ["failed", "timeout"],
+  ["cancelled", "caller"],
+];
 
 type Teller = (key: InstrumentKey) => Tell;
 

@@ -21,13 +21,14 @@ export function watchMetrics(
   config: MetricConfig,
 ): WatchedMetrics {
   const watched = watchables(given, where);
-  const count = measure(make, config);
+  const { begin, listen } = measure(make, config);
   const gauges = createGauges(watched, config, (client) =>
-    count({ type: "callback-throw", where: "snapshot", error: undefined, client, at: 0 }),
+    listen({ type: "callback-throw", where: "snapshot", error: undefined, client, at: 0 }),
   );
   const close = watch(watched, where, (event) => {
-    count(event);
+    listen(event);
     gauges.listen(event);
   });
+  for (const { labels } of gauges.read().get("callsInFlight") ?? []) begin(labels["client"] as string);
   return { readGauges: gauges.read, close };
 }

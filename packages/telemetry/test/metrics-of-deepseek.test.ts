@@ -157,7 +157,7 @@ describe("metrics of a DeepSeek", () => {
     expect(valueOf(samples, "calls_total", { outcome: "cancelled", kind: "caller" })).toBe(1);
     expect(valueOf(samples, "calls_total", { outcome: "refused", kind: "RATE_LIMITED" })).toBe(1);
     expect(valueOf(samples, "refusals_total", { policy: "plan", code: "RATE_LIMITED" })).toBe(1);
-    expect(valueOf(samples, "calls_total", { outcome: "failed" })).toBeUndefined();
+    expect(valueOf(samples, "calls_total", { outcome: "failed" })).toBe(0);
     expect(valueOf(samples, "attempts_total")).toBe(sim.attempts().length);
     expect(valueOf(samples, "rate_limit_remaining", { policy: "plan", unit: "requests" })).toBe(0);
   });

@@ -93,16 +93,14 @@ describe("instruments of OpenTelemetry", () => {
     await slow;
     const all = await collect();
     expect(pointsOf(all, "breakwater.permits")[0]?.value).toBe(0);
-    expect(pointsOf(all, "breakwater.calls")).toMatchObject([
-      {
-        value: 1,
-        attributes: {
-          "breakwater.client": "shop",
-          "breakwater.outcome": "answered",
-          "breakwater.kind": "fresh",
-        },
+    expect(pointsOf(all, "breakwater.calls")[0]).toMatchObject({
+      value: 1,
+      attributes: {
+        "breakwater.client": "shop",
+        "breakwater.outcome": "answered",
+        "breakwater.kind": "fresh",
       },
-    ]);
+    });
     expect(pointsOf(all, "breakwater.attempts")[0]?.attributes).not.toHaveProperty("breakwater.target");
     const [duration] = pointsOf(all, "breakwater.call.duration");
     const { buckets, sum } = histogramOf(duration);
