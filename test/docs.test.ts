@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 
 import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import { type Simulator, startSimulator } from "@breakwater/simulator";
+import { register } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { fencesOfMarkdown, fencesOfSource } from "./docs/fences.ts";
@@ -81,6 +82,8 @@ describe("docs", () => {
     vi.spyOn(process.stdout, "write").mockReturnValue(true);
     // Nest aborts the process when an application does not start, and all fences after it with it. It has said why on stderr.
     vi.spyOn(process, "abort").mockImplementation(() => undefined as never);
+    // Each is a program of its own; here the next one would find the metrics of the one before.
+    register.clear();
     vi.stubEnv("DEEPSEEK_BASE_URL", deepseek.url);
     vi.stubEnv("DEEPSEEK_API_KEY", "sk-sim-1");
     vi.stubEnv("REDIS_URL", redis.url);
