@@ -6,7 +6,7 @@ import { byTenant, type MetricConfig } from "./metric-options.ts";
 import { createSeries, type MakeSeries } from "./series.ts";
 
 /** Tells how much of something there was. @param values of the labels, in their order */
-export type Tell = (amount: number, values: readonly string[]) => void;
+type Tell = (amount: number, values: readonly string[]) => void;
 
 /** Makes what instruments count in. Gauges are none: they are read when somebody asks. */
 export type MakeInstrument = (instrument: Instrument) => MakeSeries;

@@ -16,7 +16,7 @@ import {
   timeout,
 } from "@breakwater/core";
 import { createTestClock, scriptedUpstream, seeded } from "@breakwater/testing";
-import { register as globalRegister, Registry } from "prom-client";
+import { AggregatorRegistry, register as globalRegister, Registry } from "prom-client";
 import { describe, expect, it } from "vitest";
 
 import { EVERY_EVENT, teller } from "../every-event.test-help.ts";
@@ -542,6 +542,21 @@ describe("a registry", () => {
     expect(valueOf(await scrape(), "calls_total")).toBe(1);
     close();
     metrics(shop, { register }).close();
+  });
+
+  it("of several processes of a cluster is added up by prom-client", async () => {
+    const shop = createPipeline({ name: "shop" });
+    const one = measured(shop);
+    const other = measured(shop);
+    await shop.execute(() => 1);
+    const sum = AggregatorRegistry.aggregate([
+      await one.register.getMetricsAsJSON(),
+      await other.register.getMetricsAsJSON(),
+    ]);
+    const samples = parse(await sum.metrics());
+    expect(valueOf(samples, "calls_total", { outcome: "answered" })).toBe(2);
+    expect(valueOf(samples, "call_duration_seconds_bucket", { outcome: "answered", le: "+Inf" })).toBe(2);
+    expect(valueOf(samples, "call_duration_seconds_count")).toBe(2);
   });
 
   it("may be one of OpenMetrics", async () => {
