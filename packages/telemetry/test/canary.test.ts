@@ -11,6 +11,7 @@ import {
   createMemoryRateLimitStore,
   createPipeline,
   fallback,
+  type FunctionContext,
   plainEvent,
   rateLimit,
   type RateLimitStore,
@@ -269,6 +270,12 @@ function others({ name, clock }: World): readonly Asked[] {
     });
   const named = (): Error => Object.assign(foreign(), { name: SECRETS["error's name"] });
 
+  const careless = async (text: string, { call }: FunctionContext): Promise<string> => {
+    const note = SECRETS.prompt;
+    Object.assign(call.meta, { traceId: note, note, saved: { totalTokens: 3, note } });
+    call.usage = Object.assign({ totalTokens: 3 }, { note });
+    return `${text} ${SECRETS.answer}`;
+  };
   const thrower = createPipeline(
     settings,
     fallback({ value: () => SECRETS["canned answer"], when: () => false }),
@@ -282,7 +289,7 @@ function others({ name, clock }: World): readonly Asked[] {
     bulkhead({ concurrency: 2, key: () => IDENTITIES["policy's key"] }),
   );
   const callbacks = createClient(
-    { ...settings, upstream: upstream(async (text: string) => `${text} ${SECRETS.answer}`) },
+    { ...settings, upstream: upstream(careless) },
     cache({
       ttl: "1m",
       key: (text) => text,

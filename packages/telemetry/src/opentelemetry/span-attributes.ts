@@ -21,7 +21,8 @@ export function attributesOfCall({ attempts, ending, meta }: EventOf<"call-end">
     ...(waitedMs !== undefined && { "breakwater.waited_ms": waitedMs }),
     ...(firstTokenMs !== undefined && { "breakwater.first_token_ms": firstTokenMs }),
     ...(resumed !== undefined && { "breakwater.resumed": resumed }),
-    ...(traceId !== undefined && { "breakwater.upstream.trace_id": traceId }),
+    ...(traceId !== undefined &&
+      /^[\w.:-]{1,64}$/.test(traceId) && { "breakwater.upstream.trace_id": traceId }),
     ...(saved?.totalTokens !== undefined && { "breakwater.saved_tokens": saved.totalTokens }),
   };
 }

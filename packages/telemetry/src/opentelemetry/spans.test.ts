@@ -446,6 +446,23 @@ describe("ends", () => {
     expect(done()).toEqual([]);
   });
 
+  it("has bounds: of very many calls at a time some have no spans, and those after them have", async () => {
+    const { clock, done, options } = setUp();
+    let open: (text: string) => void = () => {};
+    const gate = new Promise<string>((resolve) => {
+      open = resolve;
+    });
+    const ask = createClient({ upstream: upstream((_: string) => gate), runtime: clock, name: "many" });
+    const asked = [];
+    spans(ask, options);
+    for (let i = 0; i < 10_100; i++) asked.push(ask("a"));
+    open("b");
+    await Promise.all(asked);
+    expect(done()).toHaveLength(20_000);
+    await ask("c");
+    expect(done()).toHaveLength(20_002);
+  });
+
   it("says nothing into spans that are not sampled, and nobody notices", async () => {
     const { clock } = setUp();
     const exporter = new InMemorySpanExporter();
