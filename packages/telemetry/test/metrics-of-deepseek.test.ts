@@ -1,6 +1,6 @@
 // What metrics say of a DeepSeek that is busy, broken or left, in the words of the simulator that was it.
 import { cache, rateLimit } from "@breakwater/core";
-import { createDeepSeek, type DeepSeekOptions, recommended } from "@breakwater/deepseek";
+import { createDeepSeek, deepseekFetch, type DeepSeekOptions, recommended } from "@breakwater/deepseek";
 import { type Simulator, type SimulatorOptions, startSimulator } from "@breakwater/simulator";
 import { createTestClock } from "@breakwater/testing";
 import { Registry } from "prom-client";
@@ -160,5 +160,24 @@ describe("metrics of a DeepSeek", () => {
     expect(valueOf(samples, "calls_total", { outcome: "failed" })).toBe(0);
     expect(valueOf(samples, "attempts_total")).toBe(sim.attempts().length);
     expect(valueOf(samples, "rate_limit_remaining", { policy: "plan", unit: "requests" })).toBe(0);
+  });
+
+  it("are those of the clients that a fetch makes when it is first used", async () => {
+    const { sim, until } = await world({});
+    const clock = createTestClock();
+    const fetch = deepseekFetch({ fetch: sim.fetch, runtime: clock });
+    const { register } = metrics(fetch, { register: new Registry(), runtime: clock });
+    expect(parse(await register.metrics())).toEqual([]);
+    const body = JSON.stringify(ask("hello"));
+    const headers = { authorization: `Bearer ${sim.key}`, "content-type": "application/json" };
+    const asked = fetch("https://api.deepseek.com/chat/completions", { method: "POST", body, headers });
+    const response = await until(asked);
+    await until(response.text());
+    await clock.settle();
+    const samples = parse(await register.metrics());
+    expect(valueOf(samples, "calls_total", { client: "deepseek", outcome: "answered" })).toBe(1);
+    expect(valueOf(samples, "attempts_total", { client: "deepseek", target: "deepseek" })).toBe(1);
+    expect(valueOf(samples, "permits", { client: "deepseek" })).toBe(0);
+    expect(JSON.stringify(samples)).not.toContain(sim.key.slice(0, -4));
   });
 });
