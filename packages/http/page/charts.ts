@@ -136,6 +136,8 @@ function draw(drawing: Drawing): Chart {
           ...axis,
           size: 24,
           space: 48,
+          // It is told to the minute.
+          incrs: [60, 120, 300],
           values: (_plot, ticks) => ticks.map((tick) => clock(tick * 1_000).slice(0, 5)),
         },
         { ...axis, size: 48, space: 28, gap: 6, values: (_plot, ticks) => ticks.map((tick) => format(tick)) },

@@ -1,7 +1,7 @@
 import { type Act, changeOf, editable, nameOf, readEdit } from "./act.ts";
 import { circuitsOf } from "./circuits.ts";
 import { byId, make, set, show, write } from "./dom.ts";
-import { plural } from "./format.ts";
+import { count } from "./format.ts";
 import type { Placed } from "./policy-row.ts";
 import { postChange } from "./post.ts";
 import { fields } from "./unknown.ts";
@@ -11,6 +11,9 @@ export interface Reach {
   readonly by: string | undefined;
   readonly instances: readonly string[];
 }
+
+const allOf = (instances: readonly string[]): string =>
+  instances.length === 2 ? "both instances" : `all ${count(instances.length)} instances`;
 
 /** Nothing is changed before this dialog has said what will happen, to whom, and who does it. */
 export function confirmation(
@@ -65,7 +68,7 @@ export function confirmation(
       : !many
         ? "It happens at once."
         : scopeAll.checked
-          ? `It happens on all ${plural(reach.instances.length, "instance")} within some seconds.`
+          ? `It happens on ${allOf(reach.instances)} within some seconds.`
           : "It happens on one instance only; the answer will say on which.";
     const who =
       reach.by === undefined
@@ -98,7 +101,7 @@ export function confirmation(
     if (answer.done) {
       dialog.close();
       const on = all
-        ? ` Told to all ${reach.instances.length} instances.`
+        ? ` Told to ${allOf(reach.instances)}.`
         : answer.text === ""
           ? ""
           : ` On ${answer.text}.`;
@@ -123,7 +126,7 @@ export function confirmation(
 
   return {
     ask(placed, act) {
-      const { policy, client } = placed;
+      const { policy } = placed;
       const reach = reachOf();
       asked = { placed, act, reach };
       write(title, act.edit === true ? `${act.verb} of ${policy.name}` : `${act.verb}: ${policy.name}`);
@@ -138,10 +141,7 @@ export function confirmation(
       text.value = JSON.stringify(editable(policy.options), null, 2);
       write(present, JSON.stringify(policy.options, null, 2) ?? "");
       show(scope, reach.instances.length > 1 && !(act.force !== undefined && policy.source !== undefined));
-      write(
-        byId("scope-all-text", HTMLElement),
-        `all ${plural(reach.instances.length, "instance")} that have ${client.name}`,
-      );
+      write(byId("scope-all-text", HTMLElement), allOf(reach.instances));
       scopeAll.checked = true;
       show(problem, false);
       write(go, act.verb);

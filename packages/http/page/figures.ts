@@ -1,4 +1,4 @@
-import { count, dollars, duration, percent, plural, short } from "./format.ts";
+import { count, dollars, duration, durations, percent, plural, short } from "./format.ts";
 import { type ClientView, queuedOf } from "./merge.ts";
 import type { Percentiles } from "./state.ts";
 
@@ -39,7 +39,6 @@ export function figuresOf(client: ClientView): readonly Figure[] {
       label: "In flight",
       value: short(inFlight),
       note: waiting === 0 ? "none waiting" : `${short(waiting)} waiting`,
-      bad: waiting > 0,
     },
     {
       label: "Retries",
@@ -71,7 +70,7 @@ function percentiles(label: string, found: Percentiles | null, instance: string 
   const of = instance === undefined ? "" : ` of the worst, ${instance}`;
   return {
     label,
-    value: `${duration(found.p50)} · ${duration(found.p99)}`,
+    value: durations(found.p50, found.p99),
     note: `p50 · p99${of}; longest ${duration(found.max)}`,
   };
 }

@@ -18,6 +18,13 @@ export function duration(ms: number): string {
   return `${Math.round(ms / 3_600_000)} h`;
 }
 
+/** Two of them, with their unit once where it is one: `250 · 350 ms`. */
+export function durations(one: number, other: number): string {
+  const [first, second] = [duration(one), duration(other)];
+  const unit = second.slice(second.indexOf(" "));
+  return `${first.endsWith(unit) ? first.slice(0, -unit.length) : first} · ${second}`;
+}
+
 export function percent(part: number, whole: number): string {
   if (whole === 0) return "–";
   const value = (100 * part) / whole;

@@ -1,5 +1,5 @@
 import { bytes, count, duration, percent, plural } from "./format.ts";
-import type { PolicyView } from "./merge.ts";
+import { type PolicyView, UNITS, wholeLimit } from "./merge.ts";
 import { fields, numberOf, numbers, sum, textOf } from "./unknown.ts";
 
 /** What is used of what there is. */
@@ -35,7 +35,7 @@ export function standingOf(policy: PolicyView): Standing {
   }
 }
 
-function permits({ state, options }: PolicyView): Standing {
+function permits({ state, options, copies }: PolicyView): Standing {
   const { limit, active, queued } = fields(state);
   const places = numberOf(fields(options)["queue"]) ?? 0;
   const waiting = sum(numbers(queued).map(([, value]) => value));
@@ -54,7 +54,9 @@ function permits({ state, options }: PolicyView): Standing {
   return {
     gauges: [
       ...highest(gauges),
-      ...(places > 0 ? [{ label: "waiting", used: waiting, of: places * keys.size } satisfies Gauge] : []),
+      ...(places > 0
+        ? [{ label: "waiting", used: waiting, of: places * copies * keys.size } satisfies Gauge]
+        : []),
     ],
     facts: [...facts, ...more(gauges.length)],
   };
@@ -67,9 +69,9 @@ function rateLimit({ state, options, copies }: PolicyView): Standing {
   const gauges: Gauge[] = [];
   const facts: string[] = waiting > 0 ? [`${count(waiting)} waiting`] : [];
   const standing = Object.entries(fields(remaining));
-  for (const unit of ["requests", "tokens"]) {
-    const { limit, burst, per } = fields(limits[unit]);
-    const most = (numberOf(burst) ?? numberOf(limit) ?? 0) * copies;
+  for (const unit of UNITS) {
+    const { per } = fields(limits[unit]);
+    const most = (wholeLimit(options, unit) ?? 0) * copies;
     const known = standing.flatMap(([key, left]) => {
       const value = numberOf(fields(left)[unit]);
       return value === undefined ? [] : [[key, value] as const];

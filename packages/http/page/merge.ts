@@ -210,11 +210,33 @@ function mergePolicy(group: readonly PolicyState[]): PolicyView {
 function mergeStates(kind: string, group: readonly PolicyState[], shared: boolean): unknown {
   const states = group.map(({ state }) => state);
   if (kind === "circuit-breaker") return mergeCircuits(states);
+  if (kind === "rate-limit" && !shared)
+    return mergeNumbers(withWholeLimits(group), (_, values) => sum(values));
   // Each instance tells what the shared store last told it: of what is used the most, of what is left the least.
   return mergeNumbers(states, (path, values) => {
     if (!shared || path === "queued") return sum(values);
     return path === "remaining" ? Math.min(...values) : Math.max(...values);
   });
+}
+
+/** A key that an instance has not counted yet has all of its limit there. */
+function withWholeLimits(group: readonly PolicyState[]): readonly unknown[] {
+  const remainings = group.map(({ state }) => fields(fields(state)["remaining"]));
+  const keys = new Set(remainings.flatMap((remaining) => Object.keys(remaining)));
+  return group.map(({ options, state }, at) => {
+    const whole = Object.fromEntries(UNITS.map((unit) => [unit, wholeLimit(options, unit)]));
+    const remaining = [...keys].map((key): [string, unknown] => [key, remainings[at]?.[key] ?? whole]);
+    return { ...fields(state), remaining: Object.fromEntries(remaining) };
+  });
+}
+
+/** What a rate limit counts. */
+export const UNITS: readonly string[] = ["requests", "tokens"];
+
+/** All that there may be left of a rate limit; not known where a function says it. */
+export function wholeLimit(options: unknown, unit: string): number | undefined {
+  const { burst, limit } = fields(fields(fields(options)["limits"])[unit]);
+  return numberOf(burst) ?? numberOf(limit);
 }
 
 /** Each circuit as it is where it is worst, with the calls of all. */

@@ -227,9 +227,9 @@ describe("several instances", () => {
     const row = await unfold(page, "search", "index");
     const dialog = page.locator("dialog");
     await row.getByRole("button", { name: "Hold closed" }).click();
-    await dialog.getByText("It happens on all 2 instances within some seconds.").waitFor();
+    await dialog.getByText("It happens on both instances within some seconds.").waitFor();
     await dialog.getByRole("button", { name: "Hold closed" }).click();
-    await page.locator("#notice", { hasText: "Told to all 2 instances." }).waitFor();
+    await page.locator("#notice", { hasText: "Told to both instances." }).waitFor();
     await clock.advance(5_000);
     expect([one, other].map(({ client }) => statusOf(client))).toEqual(["forced-closed", "forced-closed"]);
 

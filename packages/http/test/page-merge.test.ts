@@ -116,6 +116,15 @@ describe("policies of several instances", () => {
     expect(stateOf(left(7), left(3))).toMatchObject({ remaining: { "": { requests: 3 } } });
   });
 
+  test("of which some have not counted a key yet have all of its limit there", () => {
+    const options = { limits: { requests: { limit: 10, per: "1s" } } };
+    const left = (remaining: object) =>
+      policyState("rate-limit", { options, state: { remaining, queued: {} } });
+    expect(stateOf(left({ a: { requests: 3 } }), left({ b: { requests: 9 } }))).toMatchObject({
+      remaining: { a: { requests: 13 }, b: { requests: 19 } },
+    });
+  });
+
   test("tell where they differ", () => {
     const { policies } = merged(
       clientState({ policies: [policyState("retry", { mode: "enforce" })] }),

@@ -110,8 +110,10 @@ describe.runIf(process.env["BREAKWATER_TEST_PICTURES"] === "write")("pictures", 
     await pass(260, 6);
     simulator.addFault({ match: { model: "deepseek-flash" }, action: "503" });
     await pass(48, 6);
-    const { page, complaints } = await look(browser, url, { width: 1080, height: 800 });
+    const { page, complaints } = await look(browser, url, { width: 1040, height: 830 });
     await page.locator(".head", { hasText: "Circuit" }).click();
+    await page.getByLabel("Events about").selectOption("breakers");
+    await page.getByLabel("Events that contain").fill("web-1");
     await page.screenshot({ path: join(FOLDER, "admin-outage.png") });
     const narrow = await look(browser, url, { width: 390, height: 1300, dark: true });
     await narrow.page.screenshot({ path: join(FOLDER, "admin-narrow.png") });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { actsOf, changeOf, editable, readEdit } from "../page/act.ts";
-import { bytes, dollars, duration, percent, short } from "../page/format.ts";
+import { bytes, dollars, duration, durations, percent, short } from "../page/format.ts";
 import { standingOf } from "../page/gauges.ts";
 import type { PolicyView } from "../page/merge.ts";
 import { sentenceOf } from "../page/sentences.ts";
@@ -24,6 +24,11 @@ test("figures are as short as they may be, and never say all or nothing of what 
     "12 s",
     "3 min",
     "2 h",
+  ]);
+  expect([durations(250, 350), durations(950, 2_000), durations(500, 90_000)]).toEqual([
+    "250 · 350 ms",
+    "950 ms · 2.0 s",
+    "500 ms · 90 s",
   ]);
   expect([percent(0, 0), percent(1, 5_000), percent(4_999, 5_000), percent(5, 5), percent(1, 3)]).toEqual([
     "–",
