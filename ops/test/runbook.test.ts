@@ -1,37 +1,29 @@
 // The runbook is executed: a server is brought into each state that the page tells of, what it says to look at is looked at,
 // and what it says to do is done.
-import { readFileSync } from "node:fs";
-
 import { usePrometheus } from "@breakwater-internal/prometheus-server/vitest";
 import { useRedis } from "@breakwater-internal/redis-server/vitest";
-import { INSTRUMENTS } from "@breakwater/telemetry";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { parse } from "yaml";
 
 import { type Drill, drills, newStore } from "./runbook/drills.ts";
 import { createHistory, type Question } from "./runbook/history.ts";
 import { readPage, type Section } from "./runbook/page.ts";
 import { inShell, missingPrograms } from "./runbook/shell.ts";
 import { startStage, type Stage } from "./runbook/stage.ts";
+import { read } from "./support/files.ts";
+import { complaintsAbout } from "./support/promql.ts";
+import { alerts } from "./support/rules.ts";
 
 const { functions, sections } = readPage();
 
-interface Rule {
-  readonly alert?: string;
-  readonly annotations?: { readonly runbook_url?: string };
-}
-const rules = readFileSync(new URL("../prometheus/alerts.yml", import.meta.url), "utf8");
-const alerts = (parse(rules) as { groups: { rules: Rule[] }[] }).groups
-  .flatMap((group) => group.rules)
-  .filter(({ alert }) => alert !== undefined)
-  .map(({ alert = "", annotations }) => ({ alert, url: annotations?.runbook_url ?? "" }));
+const rules = read("prometheus/alerts.yml");
+const urls = alerts.map(({ alert, annotations }) => ({ alert, url: annotations?.["runbook_url"] ?? "" }));
 const alertsOf = ({ anchor }: Section): readonly string[] =>
-  alerts.filter(({ url }) => url.endsWith(`#${anchor}`)).map(({ alert }) => alert);
+  urls.filter(({ url }) => url.endsWith(`#${anchor}`)).map(({ alert }) => alert);
 
 describe("the page", () => {
   test("has a section for every alert, and an alert for every section", () => {
-    const wanted = alerts.map(({ url }) => url.slice(url.indexOf("#") + 1));
-    expect(alerts.filter(({ url }) => !url.includes("docs/runbook.md#"))).toEqual([]);
+    const wanted = urls.map(({ url }) => url.slice(url.indexOf("#") + 1));
+    expect(urls.filter(({ url }) => !url.includes("docs/runbook.md#"))).toEqual([]);
     expect([...new Set(wanted)].toSorted(byName)).toEqual(
       sections.map(({ anchor }) => anchor).toSorted(byName),
     );
@@ -49,16 +41,8 @@ describe("the page", () => {
     expect(helped.length).toBeGreaterThan(0);
   });
 
-  test("names only metrics that there are", () => {
-    const known = new Set(
-      INSTRUMENTS.flatMap(({ prometheus, type }) =>
-        (type === "histogram" ? ["_bucket", "_sum", "_count"] : [""]).map(
-          (ending) => `breakwater_${prometheus}${ending}`,
-        ),
-      ),
-    );
-    const named = sections.flatMap(queriesOf).flatMap((query) => query.match(/breakwater_\w+/g) ?? []);
-    expect([...new Set(named)].filter((name) => !known.has(name))).toEqual([]);
+  test.each(sections)("asks in $anchor for metrics and labels that there are", (section) => {
+    expect(queriesOf(section).flatMap((query) => complaintsAbout(query))).toEqual([]);
   });
 });
 
