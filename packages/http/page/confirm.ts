@@ -15,6 +15,10 @@ export interface Reach {
 const allOf = (instances: readonly string[]): string =>
   instances.length === 2 ? "both instances" : `all ${count(instances.length)} instances`;
 
+/** A circuit over a shared store is forced for all who share it, whoever does it. */
+const isShared = ({ policy }: Placed, act: Act): boolean =>
+  act.force !== undefined && policy.source !== undefined;
+
 /** Nothing is changed before this dialog has said what will happen, to whom, and who does it. */
 export function confirmation(
   reachOf: () => Reach,
@@ -61,7 +65,7 @@ export function confirmation(
       const one = act.force !== undefined && circuit.value !== "" ? `, its circuit “${circuit.value}”,` : "";
       write(effect, `${name} of ${client.name}${one} ${act.effect}`);
     }
-    const shared = act.force !== undefined && policy.source !== undefined;
+    const shared = isShared(placed, act);
     const many = reach.instances.length > 1;
     const where = shared
       ? "Its circuits are shared, so this holds for all processes of its store."
@@ -74,10 +78,7 @@ export function confirmation(
       reach.by === undefined
         ? "It will be told as an event, without a name."
         : `It will be told as done by ${reach.by}.`;
-    const end =
-      policy.source === undefined
-        ? " It holds until the next change or restart."
-        : " It holds until the next change.";
+    const end = shared ? " It holds until the next change." : " It holds until the next change or restart.";
     write(whom, `${where}${end} ${who}`);
     go.disabled = !ready || pending !== undefined;
   }
@@ -89,23 +90,25 @@ export function confirmation(
     pending = own;
     show(problem, false);
     say();
-    const all = reach.instances.length > 1 && scopeAll.checked;
+    // One that all share is changed once for all: told to each, each would begin it anew.
+    const all = reach.instances.length > 1 && scopeAll.checked && !isShared(placed, act);
     const answer = await postChange({
       client: placed.client.name,
       policy: placed.target,
       change: changeOf(act, circuit.value, update()),
       scope: all ? "all" : "this",
     });
-    if (pending !== own) return;
+    const what = `${act.verb.toLowerCase()}, ${placed.policy.name} of ${placed.client.name}.`;
+    const where = all ? `Told to ${allOf(reach.instances)}.` : answer.done ? `On ${answer.text}.` : "";
+    if (pending !== own) {
+      // Who has closed the dialog meanwhile must not take it for undone.
+      onDone(answer.done ? `Done all the same: ${what} ${where}` : `Not done: ${what} ${answer.text}`);
+      return;
+    }
     pending = undefined;
     if (answer.done) {
       dialog.close();
-      const on = all
-        ? ` Told to ${allOf(reach.instances)}.`
-        : answer.text === ""
-          ? ""
-          : ` On ${answer.text}.`;
-      onDone(`Done: ${act.verb.toLowerCase()}, ${placed.policy.name} of ${placed.client.name}.${on}`);
+      onDone(`Done: ${what} ${where}`);
       return;
     }
     write(problem, answer.text);
@@ -140,7 +143,7 @@ export function confirmation(
       show(edit, act.edit === true);
       text.value = JSON.stringify(editable(policy.options), null, 2);
       write(present, JSON.stringify(policy.options, null, 2) ?? "");
-      show(scope, reach.instances.length > 1 && !(act.force !== undefined && policy.source !== undefined));
+      show(scope, reach.instances.length > 1 && !isShared(placed, act));
       write(byId("scope-all-text", HTMLElement), allOf(reach.instances));
       scopeAll.checked = true;
       show(problem, false);

@@ -70,7 +70,6 @@ export function eventsList(): { update(all: readonly Told[], several: boolean): 
       update(row) {
         const { event, instance } = row.told;
         write(time, clock(event.time));
-        set(time, "datetime", new Date(event.time).toISOString());
         set(element, "data-tone", row.tone);
         write(text, row.text);
         write(where, several ? `${event.client} on ${instance}` : event.client);

@@ -1,58 +1,78 @@
 import type { AdminState } from "./state.ts";
 
+/** How old what is shown is. */
+export interface Age {
+  /** Since the last state; `undefined` before the first. */
+  readonly silentMs: number | undefined;
+  /** Whether one should have come by now. */
+  readonly stale: boolean;
+  /** Why none has; `undefined` while all is well. */
+  readonly problem: string | undefined;
+}
+
 /** What the feed tells the page. */
 export interface FeedListener {
   onState(state: AdminState): void;
-  /**
-   * Told each second.
-   * @param silentMs since the last state; `undefined` before the first
-   * @param problem why there is none newer; `undefined` while all is well
-   */
-  onSilence(silentMs: number | undefined, problem: string | undefined): void;
+  /** Each second, and when it changes. */
+  onAge(age: Age): void;
 }
 
 const EVERY_MS = 1_000;
 
+/** A service of many instances has much to say: what takes long is asked for less often. */
+const LONGEST_PAUSE_MS = 5_000;
+
 /** A state that takes longer is given up; the next may be quicker. */
 const PATIENCE_MS = 10_000;
 
+/** A state that is so much too late is missed. */
+const LATE_MS = 2_500;
+
 /** Asks for the state each second, as long as somebody looks at the page. */
-export function startFeed(urlOf: () => string, listener: FeedListener): { refresh(): void } {
+export function startFeed(url: string, listener: FeedListener): { refresh(): void } {
   let lastAt: number | undefined;
   let problem: string | undefined;
-  /** Raised when the question changes: what was asked before is of no interest. */
+  let pauseMs = EVERY_MS;
+  /** Raised with each question: an answer to an older one is of no interest. */
   let turn = 0;
   let asking: AbortController | undefined;
   let next: number | undefined;
 
   async function ask(): Promise<void> {
+    const own = ++turn;
     window.clearTimeout(next);
     asking?.abort();
     if (document.hidden) return;
-    const own = ++turn;
     const stop = new AbortController();
     asking = stop;
     const patience = window.setTimeout(() => stop.abort(), PATIENCE_MS);
+    const startedAt = performance.now();
+    const answer = await read(url, stop.signal);
+    window.clearTimeout(patience);
+    if (own !== turn) return;
+    if ("problem" in answer) problem = answer.problem;
+    else problem = shown(answer.state);
+    const now = performance.now();
+    if (problem === undefined) lastAt = now;
+    pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(EVERY_MS, 5 * (now - startedAt)));
+    tell();
+    next = window.setTimeout(() => void ask(), pauseMs);
+  }
+
+  /** One that cannot be shown, as another version may tell it, must not look like one that is. */
+  function shown(state: AdminState): string | undefined {
     try {
-      const state = await read(urlOf(), stop.signal);
-      if (own !== turn) return;
-      problem = undefined;
-      lastAt = performance.now();
       listener.onState(state);
+      return undefined;
     } catch (error) {
-      if (own !== turn) return;
-      problem = error instanceof Refused ? error.message : "no answer";
-    } finally {
-      window.clearTimeout(patience);
-      if (own === turn) {
-        tell();
-        next = window.setTimeout(() => void ask(), EVERY_MS);
-      }
+      console.error(error);
+      return "what came cannot be shown";
     }
   }
 
   function tell(): void {
-    listener.onSilence(lastAt === undefined ? undefined : performance.now() - lastAt, problem);
+    const silentMs = lastAt === undefined ? undefined : performance.now() - lastAt;
+    listener.onAge({ silentMs, problem, stale: silentMs !== undefined && silentMs > pauseMs + LATE_MS });
   }
 
   document.addEventListener("visibilitychange", () => void ask());
@@ -61,13 +81,19 @@ export function startFeed(urlOf: () => string, listener: FeedListener): { refres
   return { refresh: () => void ask() };
 }
 
-/** The server answered, but not with a state. */
-class Refused extends Error {}
+type Answer = { readonly state: AdminState } | { readonly problem: string };
 
-async function read(url: string, signal: AbortSignal): Promise<AdminState> {
-  const response = await fetch(url, { signal, headers: { accept: "application/json" } });
-  if (response.ok) return (await response.json()) as AdminState;
-  if (response.status === 401 || response.status === 403)
-    throw new Refused("you are not let in any more: load the page again");
-  throw new Refused(`the server answers ${response.status}`);
+async function read(url: string, signal: AbortSignal): Promise<Answer> {
+  try {
+    const response = await fetch(url, { signal, headers: { accept: "application/json" } });
+    if (response.ok) return { state: (await response.json()) as AdminState };
+    const known = response.status === 401 || response.status === 403;
+    return {
+      problem: known
+        ? "you are not let in any more: load the page again"
+        : `the server answers ${response.status}`,
+    };
+  } catch {
+    return { problem: "no answer" };
+  }
 }

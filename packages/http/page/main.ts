@@ -12,8 +12,8 @@ import type { AdminState, InstanceState, RecentEvent } from "./state.ts";
 /** Before the tab's title: seen among many tabs. */
 const SHAPES: Readonly<Record<Condition, string>> = { calm: "●", degraded: "▲", refusing: "◆", open: "■" };
 
-/** From then on what is shown is no longer what is. */
-const STALE_MS = 3_500;
+/** For so long it is said what has been done. */
+const NOTICE_MS = 20_000;
 
 /** Puts the page together. */
 function start(): void {
@@ -26,6 +26,7 @@ function start(): void {
   const jump = byId("jump", HTMLElement);
   const empty = byId("empty", HTMLElement);
   let last: AdminState | undefined;
+  let noticed: number | undefined;
   let before: ReadonlyMap<string, Condition> | undefined;
 
   const instances = instancesList(() => {
@@ -40,6 +41,8 @@ function start(): void {
     (text) => {
       write(notice, text);
       show(notice, true);
+      window.clearTimeout(noticed);
+      noticed = window.setTimeout(() => show(notice, false), NOTICE_MS);
       feed.refresh();
     },
   );
@@ -97,7 +100,7 @@ function start(): void {
     before = now;
   }
 
-  const feed = startFeed(() => "state?scope=all", {
+  const feed = startFeed("state?scope=all", {
     onState(state) {
       last = state;
       const rows = state.instances.map((one) => ({
@@ -107,14 +110,13 @@ function start(): void {
       instances.update(rows, state.shared);
       draw(state);
     },
-    onSilence(silentMs, problem) {
-      const stale = silentMs === undefined || silentMs >= STALE_MS;
+    onAge({ silentMs, stale, problem }) {
+      const bad = stale || problem !== undefined;
       const seen = silentMs === undefined ? "nothing seen yet" : `last seen ${duration(silentMs)} ago`;
-      const why = problem === undefined ? "" : ` · ${problem}`;
-      const bad = problem !== undefined || (stale && silentMs !== undefined);
+      const fresh = silentMs === undefined ? "connecting" : "live";
       set(connection, "class", bad ? "connection bad" : "connection");
-      write(connection, bad ? `${seen}${why}` : silentMs === undefined ? "connecting" : "live");
-      set(document.body, "data-stale", stale && last !== undefined ? "" : undefined);
+      write(connection, bad ? [seen, problem ?? "no answer yet"].join(" · ") : fresh);
+      set(document.body, "data-stale", stale ? "" : undefined);
     },
   });
 }

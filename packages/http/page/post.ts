@@ -20,7 +20,7 @@ export async function postChange(
       body: JSON.stringify(request),
     });
     const answer = fields(await response.json().catch(() => undefined));
-    if (response.ok) return { done: true, text: textOf(answer["instance"]) ?? "" };
+    if (response.ok) return { done: true, text: textOf(answer["instance"]) ?? "this instance" };
     const why =
       textOf(answer["detail"]) ?? textOf(answer["title"]) ?? `The server answers ${response.status}.`;
     return { done: false, text: why };

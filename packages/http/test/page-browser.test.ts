@@ -185,6 +185,23 @@ describe("what an operator does", () => {
     expect(complaints.filter((text) => !text.includes("400"))).toEqual([]);
   });
 
+  test("is told although he has closed the dialog meanwhile", async () => {
+    const search = createPipeline({ name: "search" }, breaker("index"));
+    const { page } = await look(browser, await serveAdmin(search));
+    let go = (): void => {};
+    await page.route(/change/, (route) => new Promise<void>((done) => (go = () => done(route.continue()))));
+    const row = await unfold(page, "search", "index");
+    await row.getByRole("button", { name: "Hold open" }).click();
+    const asked = page.waitForRequest(/change/);
+    await page.locator("dialog").getByRole("button", { name: "Hold open" }).click();
+    await asked;
+    expect(await page.locator("#go").isDisabled()).toBe(true);
+    await page.getByRole("button", { name: "Cancel" }).click();
+    go();
+    await page.locator("#notice", { hasText: "Done all the same: hold open, index of search." }).waitFor();
+    expect(statusOf(search)).toBe("forced-open");
+  });
+
   test("is not offered to who may only look", async () => {
     const search = createPipeline({ name: "search" }, breaker("index"));
     await search.outcome(() => "found");
@@ -278,6 +295,16 @@ describe("what is wrong with the way to the server", () => {
     await page.unroute(/state/);
     for (const go of held) go();
     await page.locator("#connection", { hasText: "live" }).waitFor();
+  });
+});
+
+describe("an answer that is none", () => {
+  test("is not taken for calm", async () => {
+    const search = createPipeline({ name: "search" }, breaker("index"));
+    const { page } = await look(browser, await serveAdmin(search));
+    await page.route(/state/, (route) => route.fulfill({ json: { instances: [{}] } }));
+    await page.locator("#connection", { hasText: "what came cannot be shown" }).waitFor();
+    await page.locator("body[data-stale]").waitFor();
   });
 });
 
