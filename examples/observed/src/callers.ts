@@ -13,15 +13,15 @@ export interface Callers {
 export function sendCallers(url: string, { perSecond, streamed }: ScenarioLoad, scale: number): Callers {
   const seen = { answered: 0, failed: 0 };
   const gone = new AbortController();
-  const waiting = new Set<Promise<void>>();
+  const waiting = new Map<AbortController, Promise<void>>();
 
-  async function ask(question: string, stream: boolean): Promise<void> {
+  async function ask(question: string, stream: boolean, signal: AbortSignal): Promise<void> {
     try {
       const response = await fetch(`${url}/chat`, {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ question, stream }),
-        signal: gone.signal,
+        signal,
       });
       await response.text();
       seen[response.ok ? "answered" : "failed"]++;
@@ -33,9 +33,11 @@ export function sendCallers(url: string, { perSecond, streamed }: ScenarioLoad, 
   async function arrive(): Promise<void> {
     let due = performance.now();
     for (let n = 0; !gone.signal.aborted; n++) {
-      const asked = ask(`Question ${n}`, Math.random() < streamed);
-      waiting.add(asked);
-      void asked.then(() => waiting.delete(asked));
+      // A signal each: fetch would keep a listener on a common one for every question of the evening.
+      const caller = new AbortController();
+      const asked = ask(`Question ${n}`, Math.random() < streamed, caller.signal);
+      waiting.set(caller, asked);
+      void asked.then(() => waiting.delete(caller));
       // By the clock: on a machine that is busy with other things they would else come less often.
       due += (-Math.log(1 - Math.random()) / perSecond) * 1_000 * scale;
       await pause(Math.max(0, due - performance.now()), undefined, { signal: gone.signal }).catch(
@@ -50,7 +52,9 @@ export function sendCallers(url: string, { perSecond, streamed }: ScenarioLoad, 
     async leave() {
       gone.abort();
       await arriving;
-      await Promise.all(waiting);
+      const asked = [...waiting.values()];
+      for (const caller of waiting.keys()) caller.abort();
+      await Promise.all(asked);
     },
   };
 }
