@@ -1,7 +1,7 @@
 import type { AdminState } from "./state.ts";
 
 /** How old what is shown is. */
-export interface Age {
+interface Age {
   /** Since the last state; `undefined` before the first. */
   readonly silentMs: number | undefined;
   /** Whether one should have come by now. */

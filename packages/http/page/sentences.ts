@@ -14,7 +14,7 @@ export const TOPICS: Readonly<Record<string, string>> = {
   other: "Anything else",
 };
 
-export type Tone = "good" | "warn" | "bad" | "plain";
+type Tone = "good" | "warn" | "bad" | "plain";
 
 export interface Sentence {
   readonly topic: string;
