@@ -4,7 +4,7 @@ import { usePrometheus } from "@breakwater-internal/prometheus-server/vitest";
 import { useRedis } from "@breakwater-internal/redis-server/vitest";
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { type Drill, drills, newStore } from "./runbook/drills.ts";
+import { causes, type Drill, drills, newStore, type World } from "./runbook/drills.ts";
 import { createHistory, type Question } from "./runbook/history.ts";
 import { readPage, type Section } from "./runbook/page.ts";
 import { inShell, missingPrograms } from "./runbook/shell.ts";
@@ -13,7 +13,8 @@ import { read } from "./support/files.ts";
 import { complaintsAbout } from "./support/promql.ts";
 import { alerts } from "./support/rules.ts";
 
-const { functions, sections } = readPage();
+const page = readPage();
+const { functions, sections } = page;
 
 const rules = read("prometheus/alerts.yml");
 const urls = alerts.map(({ alert, annotations }) => ({ alert, url: annotations?.["runbook_url"] ?? "" }));
@@ -44,6 +45,11 @@ describe("the page", () => {
   test.each(sections)("asks in $anchor for metrics and labels that there are", (section) => {
     expect(queriesOf(section).flatMap((query) => complaintsAbout(query))).toEqual([]);
   });
+
+  test("asks afterwards for what is still held", () => {
+    expect(page.aside.length).toBeGreaterThan(0);
+    expect(page.aside.flatMap((query) => complaintsAbout(query))).toEqual([]);
+  });
 });
 
 describe("its queries", () => {
@@ -51,6 +57,31 @@ describe("its queries", () => {
 
   test.each(sections)("of $anchor are PromQL", async (section) => {
     for (const query of queriesOf(section)) expect(await prometheus.format(query)).toBeTruthy();
+  });
+
+  test("tell the causes of one symptom from one another", { timeout: 120_000 }, async () => {
+    const known = sections.flatMap((section) => section.aside);
+    for (const { begin, stage: options, told, what } of causes) {
+      const queries = known.filter((query) => query.includes(told));
+      expect({ [what]: queries.length }).toEqual({ [what]: 1 });
+      const stage = await startStage(options?.());
+      try {
+        await stage.pass(6);
+        const before = stage.history.length - 1;
+        begin(stage);
+        await stage.pass(8);
+        const after = stage.history.length - 1;
+        await stage.history.check(
+          queries.flatMap((query) => [
+            { query, at: before, holds: false },
+            { query, at: after, holds: true },
+          ]),
+          rules,
+        );
+      } finally {
+        await stage.close();
+      }
+    }
   });
 });
 
@@ -96,12 +127,7 @@ describe("the drill", () => {
     await stage.history.check(questions, rules);
   });
 
-  async function act(
-    line: string,
-    drill: Drill,
-    stage: Stage,
-    world: Parameters<Drill["begin"]>[1],
-  ): Promise<void> {
+  async function act(line: string, drill: Drill, stage: Stage, world: World): Promise<void> {
     const here = drill.machine?.[line];
     if (here !== undefined) return here(stage, world);
     expect({ [line]: await inShell(functions, line, stage.env) }).toEqual({

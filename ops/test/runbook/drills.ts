@@ -165,5 +165,45 @@ export const drills: Readonly<Record<string, Drill>> = {
   },
 };
 
+/** One of the causes that a section knows, and the query in its sentences that tells it from the others. */
+export interface Cause {
+  readonly what: string;
+  readonly stage?: () => StageOptions;
+  begin(stage: Stage): void;
+  /** The metric that the query is about. */
+  readonly told: string;
+}
+
+export const causes: readonly Cause[] = [
+  {
+    what: "the account is cut, and the limit follows",
+    told: "breakwater_limit_changes_total",
+    stage: () => ({ simulator: { capacity: { prefillMs: 8_000 } } }),
+    begin: ({ host }) => host.changeAccount("account-1", { concurrency: { "deepseek-flash": 2 } }),
+  },
+  {
+    what: "calls wait in our own queue",
+    told: "breakwater_queue_wait_seconds_bucket",
+    stage: () => ({ client: () => ({ policies: recommended({ bulkhead: { concurrency: 2 } }) }) }),
+    begin: ({ host }) => host.configure({ capacity: { prefillMs: 8_000 } }),
+  },
+  {
+    what: "calls wait between their attempts",
+    told: "breakwater_retries_total",
+    begin: ({ host }) => void host.addFault(busy(0.5)),
+  },
+  {
+    what: "a clock of ours ends them",
+    told: "breakwater_clock_expirations_total",
+    stage: () => ({ client: () => ({ policies: recommended({ clocks: { firstToken: "2s" } }) }) }),
+    begin: ({ host }) => void host.addFault({ action: "slow_first_token;ms=8000" }),
+  },
+  {
+    what: "a key is not taken any more",
+    told: "breakwater_key_disabled",
+    begin: ({ host }) => void host.addFault({ action: "401" }),
+  },
+];
+
 export const newStore = (redis: RedisServer, anchor: string): RedisStore =>
   redisStore({ url: redis.url, scope: anchor, lease: "1s" });

@@ -22,6 +22,8 @@ export interface Page {
   /** What is to be pasted into a shell first. */
   readonly functions: string;
   readonly sections: readonly Section[];
+  /** Queries within the sentences of the chapters that are no section. */
+  readonly aside: readonly string[];
 }
 
 /** Chapters that are about no symptom. */
@@ -35,7 +37,9 @@ export function readPage(): Page {
     chapter,
   }));
   const begin = anchored.find(({ anchor }) => anchor === "before-you-begin");
+  const others = anchored.filter(({ anchor }) => OTHERS.has(anchor));
   return {
+    aside: others.flatMap(({ chapter }) => asideOf(chapter)),
     functions: fencesOf(begin?.chapter ?? "", "sh").at(-1) ?? "",
     sections: anchored
       .filter(({ anchor }) => !OTHERS.has(anchor))
@@ -50,10 +54,13 @@ function sectionOf(anchor: string, chapter: string): Section {
     look: { queries: queriesOf(look), commands: commandsOf(look) },
     act: commandsOf(partOf(chapter, "Do")),
     helped: queriesOf(partOf(chapter, "It helped when")),
-    aside: [...chapter.replaceAll(/^```[\s\S]*?^```$/gm, "").matchAll(/`([^`]*breakwater_[^`]*)`/g)].map(
-      ([, query = ""]) => query,
-    ),
+    aside: asideOf(chapter),
   };
+}
+
+function asideOf(chapter: string): readonly string[] {
+  const sentences = chapter.replaceAll(/^```[\s\S]*?^```$/gm, "");
+  return [...sentences.matchAll(/`([^`]*breakwater_[^`]*)`/g)].map(([, query = ""]) => query);
 }
 
 /** A part begins with its name in bold, `**Look**`, and ends where the next begins. */

@@ -62,7 +62,7 @@ const OPERATOR = { name: "operator", password: "a drill" };
 
 export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const { callsPerSecond = 0.5, streamed = 0.7, model = "deepseek-flash", outside } = options;
-  const simulated = { clock: "manual", seed: 1, text: TEXT} as const;
+  const simulated = { clock: "manual", seed: 1, text: TEXT } as const;
   const host = await startSimulator({ ...simulated, ...options.simulator });
   const second = await startSimulator(simulated);
   const clock = createTestClock({ wallStart: Date.parse(host.state().utc) });
