@@ -87,6 +87,7 @@ describe("its queries", () => {
 
 describe("the drill", () => {
   const redis = useRedis();
+  usePrometheus(); // whether there is one: what is asked of a history is asked of its promtool
   const missing = missingPrograms();
   if (missing.length > 0) console.warn(`The drills are skipped: there is no ${missing.join(" and no ")}.`);
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 
 /** A command of the page, and what it says that the command shows. */
-export interface Command {
+interface Command {
   readonly line: string;
   readonly shows: readonly string[];
 }
