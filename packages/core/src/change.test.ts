@@ -50,16 +50,38 @@ describe("change", () => {
     expect(client.describe().policies[3]?.options).toMatchObject({ concurrency: 1, mode: "shadow" });
   });
 
+  it("finds a policy by its kind, too, unless another is called so", async () => {
+    const { client, events } = setUp();
+    await client.change("circuit-breaker", { force: "open" });
+    await client.change("bulkhead", { update: { concurrency: 1 } });
+    await client.change("timeout", { update: { total: "5s" } });
+    expect(events.filter(({ type }) => type === "policy-change")).toMatchObject([
+      { policy: "upstream" },
+      { policy: "places" },
+      { policy: "timeout" },
+    ]);
+    expect(client.describe().policies[0]?.options).toMatchObject({ total: 5_000 });
+  });
+
+  it("asks which one where several are of a kind", async () => {
+    const client = createPipeline(
+      bulkhead({ name: "a", concurrency: 1 }),
+      bulkhead({ name: "b", concurrency: 1 }),
+    );
+    const changed = client.change("bulkhead", { update: { concurrency: 2 } });
+    await expect(changed).rejects.toThrow(/2 policies are called "bulkhead".*0 bulkhead "a", 1 bulkhead "b"/);
+  });
+
   const mistakes: readonly [RegExp, string | number, unknown][] = [
     [
-      /search: there is no policy "plaices"; there is 0 "timeout", 1 "retry", 2 "upstream", 3 "places"/,
+      /search: there is no policy "plaices"; there is 0 timeout, 1 retry, 2 circuit-breaker "upstream", 3 bulkhead "places"/,
       "plaices",
       { force: "open" },
     ],
     [/search: there is no policy 6/, 6, { force: "open" }],
     [/search: there is no policy -1/, -1, { force: "open" }],
     [
-      /search: 2 policies are called "each"; say which one by its position: .*4 "each", 5 "each"/,
+      /search: 2 policies are called "each"; say which one by its kind or position: .*4 timeout "each", 5 timeout "each"/,
       "each",
       { update: {} },
     ],

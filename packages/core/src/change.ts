@@ -2,6 +2,7 @@ import { show } from "./duration.ts";
 import { ConfigError } from "./errors.ts";
 import type { Host, Policy } from "./handler.ts";
 import type { CircuitBreaker } from "./policies/circuit-breaker/index.ts";
+import { policyPlaces, showPolicies } from "./policy-places.ts";
 
 /** What an operator changes of a policy while calls run. */
 export type PolicyChange =
@@ -40,17 +41,12 @@ export async function changePolicy(
 }
 
 function find(client: string, policies: readonly Policy[], which: string | number): Policy {
-  const found =
-    typeof which === "number"
-      ? policies.filter((_, position) => position === which)
-      : policies.filter((policy) => policy.name === which);
-  const [policy] = found;
-  if (policy !== undefined && found.length === 1) return policy;
-  const known = policies.map(({ name }, position) => `${position} "${name}"`).join(", ");
+  const [place, ...others] = policyPlaces(policies, which);
+  if (place !== undefined && others.length === 0) return policies[place] as Policy;
   throw new ConfigError(
-    found.length > 1
-      ? `${client}: ${found.length} policies are called ${show(which)}; say which one by its position: ${known}.`
-      : `${client}: there is no policy ${show(which)}; ${known === "" ? "it has none" : `there is ${known}`}.`,
+    place === undefined
+      ? `${client}: there is no policy ${show(which)}; ${showPolicies(policies)}.`
+      : `${client}: ${others.length + 1} policies are called ${show(which)}; say which one by its kind or position: ${showPolicies(policies)}.`,
   );
 }
 

@@ -44,7 +44,7 @@ export interface Managed extends Watchable {
    * number. What succeeds is told as a `policy-change`. It holds until the next change or restart; over a shared store a
    * forced circuit is forced for all processes, anything else is changed in this one.
    *
-   * @param policy its name, or its position in `policies` where names are alike
+   * @param policy its name, its kind (`"circuit-breaker"`) where there is one of that, or its position in `policies`
    * @throws ConfigError that says what is wrong; nothing has changed then.
    *
    * @example

@@ -48,6 +48,7 @@ export {
   type MemoryInstanceStoreOptions,
 } from "./instances-memory.ts";
 export type { Mark, Watcher } from "./marks.ts";
+export { policyPlaces, showPolicies } from "./policy-places.ts";
 export { type OptionReader, readOptions } from "./options.ts";
 export * from "./outcome.ts";
 export { createPipeline, type ExecuteOptions, type Pipeline } from "./pipeline.ts";

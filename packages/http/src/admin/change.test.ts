@@ -33,21 +33,39 @@ describe("an order", () => {
     expect(all[0]?.describe().policies[0]?.options).toMatchObject({ concurrency: 7 });
   });
 
+  test("finds what is named alike by its kind", async () => {
+    const { all, order } = clients();
+    await order({ client: "chat", policy: "bulkhead", change: { update: { concurrency: 7 } } });
+    await order({ client: "chat", policy: "circuit-breaker", change: { force: "open" } });
+    expect(all[0]?.describe().policies[0]?.options).toMatchObject({ concurrency: 7 });
+    expect(await all[0]?.outcome(() => 1)).toMatchObject({ status: "refused" });
+  });
+
   test.each<[string, Order, number, string]>([
-    ["no such client", { client: "chats", policy: 0, change: { force: "open" } }, 404, "chats"],
+    [
+      "no such client",
+      { client: "chats", policy: 0, change: { force: "open" } },
+      404,
+      'no client "chats"; there is "chat", "alike#1", "alike#2"',
+    ],
     [
       "several of that name",
       { client: "alike", policy: 0, change: { force: "open" } },
       409,
       '"alike#1", "alike#2"',
     ],
-    ["no such policy", { client: "chat", policy: "none", change: { force: "open" } }, 404, '"none"'],
+    [
+      "no such policy",
+      { client: "chat", policy: "none", change: { force: "open" } },
+      404,
+      'no policy "none"; there is 0 bulkhead "twice", 1 retry "twice", 2 circuit-breaker "host"',
+    ],
     ["no such position", { client: "chat", policy: 3, change: { force: "open" } }, 404, "position 3"],
     [
       "several policies",
       { client: "chat", policy: "twice", change: { update: { mode: "off" } } },
       409,
-      "0, 1",
+      'by its kind or position: there is 0 bulkhead "twice", 1 retry "twice"',
     ],
     [
       "what it cannot do",

@@ -1,4 +1,4 @@
-import { ConfigError, type Managed, type PolicyChange } from "@breakwater/core";
+import { ConfigError, type Managed, type PolicyChange, policyPlaces, showPolicies } from "@breakwater/core";
 
 import { type NamedClient, nameable } from "./names.ts";
 
@@ -6,7 +6,7 @@ import { type NamedClient, nameable } from "./names.ts";
 export interface Order {
   /** As `/state` names it. */
   readonly client: string;
-  /** Its name, or its position. */
+  /** Its name, its kind where there is one of that, or its position. */
   readonly policy: string | number;
   readonly change: PolicyChange;
 }
@@ -60,31 +60,39 @@ export function holdsForAll(clients: readonly NamedClient[], { change, client, p
 function findClient(clients: readonly NamedClient[], name: string): Managed {
   const found = clients.find((one) => one.name === name);
   if (found !== undefined) return found.client;
-  const alike = clients.filter((one) => one.plainName === name).map((one) => `"${one.name}"`);
+  const alike = clients.filter((one) => one.plainName === name);
   throw alike.length > 1
     ? new OrderError(
         409,
         "AMBIGUOUS",
-        `${alike.length} clients are called ${nameable(name)}; say which one: ${alike.join(", ")}.`,
+        `${alike.length} clients are called ${nameable(name)}; say which one: ${namesOf(alike)}.`,
       )
-    : new OrderError(404, "NO_SUCH_CLIENT", `There is no client ${nameable(name)}.`);
+    : new OrderError(
+        404,
+        "NO_SUCH_CLIENT",
+        `There is no client ${nameable(name)}; ${clients.length === 0 ? "there is none at all" : `there is ${namesOf(clients)}`}.`,
+      );
+}
+
+/** Pipelines may be made by the thousand: of many, the first. */
+function namesOf(clients: readonly NamedClient[]): string {
+  const names = clients.slice(0, 20).map((one) => nameable(one.name));
+  return [...names, ...(clients.length > names.length ? [`${clients.length - names.length} more`] : [])].join(
+    ", ",
+  );
 }
 
 function findPolicy({ policies }: Managed, client: string, which: string | number): number {
-  if (typeof which === "number") {
-    if (policies[which] !== undefined) return which;
-    throw new OrderError(404, "NO_SUCH_POLICY", `${client} has no policy at position ${which}.`);
-  }
-  const places = [...policies.keys()].filter((place) => policies[place]?.name === which);
-  const [place] = places;
-  if (place === undefined)
-    throw new OrderError(404, "NO_SUCH_POLICY", `${client} has no policy ${nameable(which)}.`);
-  if (places.length === 1) return place;
-  throw new OrderError(
-    409,
-    "AMBIGUOUS",
-    `${places.length} policies of ${client} are called ${nameable(which)}; say which one by its position: ${places.join(", ")}.`,
-  );
+  const [place, ...others] = policyPlaces(policies, which);
+  if (place !== undefined && others.length === 0) return place;
+  if (place !== undefined)
+    throw new OrderError(
+      409,
+      "AMBIGUOUS",
+      `${others.length + 1} policies of ${client} are called ${nameable(String(which))}; say which one by its kind or position: ${showPolicies(policies)}.`,
+    );
+  const what = typeof which === "number" ? `at position ${which}` : nameable(which);
+  throw new OrderError(404, "NO_SUCH_POLICY", `${client} has no policy ${what}; ${showPolicies(policies)}.`);
 }
 
 /** What a request asks for, and whether of this instance alone or of all. */
@@ -104,7 +112,7 @@ export function readOrder(text: string): Asked {
     return fail(`unknown member ${nameable(odd)}; known are client, policy, change and scope.`);
   if (typeof client !== "string") return fail("client must be the name of a client.");
   if (typeof policy !== "string" && !isPosition(policy))
-    return fail("policy must be the name of a policy, or its position.");
+    return fail("policy must be the name of a policy, its kind, or its position.");
   if (typeof change !== "object" || change === null)
     return fail('change must be { "force": "open" } or { "update": { … } }.');
   if (scope !== "this" && scope !== "all") return fail('scope must be "this" or "all".');
