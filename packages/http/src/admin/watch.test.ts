@@ -91,3 +91,17 @@ test("leaves no listener behind, and listens to nothing that is made then", asyn
   expect(clients()).toEqual([]);
   expect(listeners.size).toBe(0);
 });
+
+test("looks for others only when one that it does not know yet begins a call", async () => {
+  const { make, watchable } = several();
+  let looks = 0;
+  const counted: Watchable = { ...watchable, managed: () => (looks++, watchable.managed()) };
+  const { ends } = watching([counted]);
+  const later = make();
+  await later.execute(() => 1);
+  await later.execute(() => 1);
+  const known = looks;
+  for (let n = 0; n < 100; n++) await later.execute(() => 1);
+  expect(looks).toBe(known);
+  expect(ends()).toEqual([101]);
+});

@@ -28,7 +28,8 @@ interface Kept<T> {
 export function watchClients<T>(given: readonly Watchable[], { all, begin, note }: Watcher<T>): Watch<T> {
   const kept = new Map<Managed, Kept<T>>();
   let last: BreakwaterEvent | undefined;
-  let looking = false;
+  /** The beginning of a call that no client that is known has told yet. */
+  let strange: BreakwaterEvent | undefined;
   let stopped = false;
 
   /** @returns whether somebody has told it before. */
@@ -39,7 +40,6 @@ export function watchClients<T>(given: readonly Watchable[], { all, begin, note 
     return false;
   };
   const look = (): void => {
-    looking = false;
     if (stopped) return;
     const present = new Set(given.flatMap((one) => clientsOf(one)));
     for (const [client, { forget }] of kept) {
@@ -52,18 +52,22 @@ export function watchClients<T>(given: readonly Watchable[], { all, begin, note 
       const value = begin(client);
       const forget = client.on((event) => {
         known(event);
+        if (event === strange) strange = undefined;
         note(value, event);
       });
       kept.set(client, { value, forget });
     }
   };
   look();
-  // What has several may have more of them later; its listener hears those, too, and hears of the others last.
+  // What has several may have more of them later; its listener hears those, too, and of some that are known before they
+  // tell it themselves.
   const forget = given.map((one) =>
     one.on((event) => {
-      if (known(event) || looking || event.type !== "call-start") return;
-      looking = true;
+      if (known(event) || strange !== undefined || event.type !== "call-start") return;
+      strange = event;
       queueMicrotask(() => {
+        if (strange === undefined) return;
+        strange = undefined;
         try {
           look();
         } catch {
