@@ -67,6 +67,21 @@ describe("recent events", () => {
     ]);
   });
 
+  test("nor does one that tells two things in turn", async () => {
+    const { clock, list, note } = recent();
+    note(opened("a"));
+    for (let n = 0; n < 100; n++) {
+      note(waiting);
+      note({ ...at, type: "retry-stop", policy: "retry", attempt: 2, because: "budget" });
+      await clock.advance(10);
+    }
+    expect(list()).toMatchObject([
+      { type: "breaker-open" },
+      { type: "retry-wait", count: 100 },
+      { type: "retry-stop", count: 100 },
+    ]);
+  });
+
   test("what comes again later is told again", async () => {
     const { clock, list, note } = recent();
     note(waiting);

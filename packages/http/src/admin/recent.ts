@@ -46,8 +46,8 @@ export function createRecent(runtime: Runtime): Recent {
   return {
     note(event) {
       if (OF_EVERY_CALL.has(event.type)) return;
-      const subject = subjectOf(event);
       const kind = `${event.type} ${reasonOf(event)}`;
+      const subject = isState(event.type) ? subjectOf(event) : `${kind}\n${subjectOf(event)}`;
       const time = runtime.wallNow();
       const again = entries.findLastIndex((entry) => entry.subject === subject);
       const before = entries[again];
@@ -72,6 +72,11 @@ export function createRecent(runtime: Runtime): Recent {
     },
     list: () => entries.map(({ event, time, count }) => ({ ...event, time, ...(count > 1 && { count }) })),
   };
+}
+
+/** Whether it tells how something is from now on: what it was before, and is again, is worth telling. */
+function isState(type: BreakwaterEvent["type"]): boolean {
+  return /^(breaker|account|key)-/.test(type) || type === "store-degrade" || type === "store-recover";
 }
 
 /** Each of these is somebody's deed. */
