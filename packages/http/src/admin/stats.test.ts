@@ -52,7 +52,6 @@ test("counts how calls end, in the last minute", async () => {
   const counts = { calls: 5, answered: 1, failed: 1, refused: 2, cancelled: 1 };
   expect(readGuarded()).toMatchObject({
     ...counts,
-    windowMs: 60_000,
     attempts: 0,
     refusalsBy: [{ policy: "no", code: "NO", count: 2 }],
   });
@@ -184,4 +183,60 @@ test("keeps no more names than somebody reads, whoever gives them", () => {
   const { refusalsBy } = stats.read(client.snapshot());
   expect(refusalsBy).toHaveLength(50);
   expect(refusalsBy[0]).toMatchObject({ policy: "other", code: "other" });
+});
+
+test("says of what time its figures are, which is not more than they were counted in", async () => {
+  const { ask, clock, read, script } = talking();
+  await clock.advance(2_000);
+  expect(read().windowMs).toBe(2_000);
+  await clock.advance(1_000);
+  const early = ask.outcome("early");
+  (await script.next()).answer("yes");
+  await early;
+  await clock.advance(56_500);
+  const known = read();
+  expect([known.calls, known.duration?.count]).toEqual([1, 1]);
+  expect(known.windowMs).toBe(59_500);
+  await clock.advance(2_500);
+  const later = read();
+  expect(later.windowMs).toBe(57_000);
+  expect([later.calls, later.duration]).toEqual([0, null]);
+});
+
+test("what is in flight for an hour is in flight in every step of the chart", async () => {
+  const { ask, clock, read, script } = talking();
+  const long = ask.outcome("long");
+  const sent = await script.next();
+  await clock.advance(3_600_000);
+  expect(new Set(read().series.points.map(({ inFlight }) => inFlight))).toEqual(new Set([1]));
+  await clock.advance(200_000);
+  const short = ask.outcome("short");
+  (await script.next()).answer("yes");
+  await short;
+  await clock.advance(100_000);
+  const steps = read().series.points.map(({ inFlight }) => inFlight);
+  expect(Math.max(...steps)).toBe(2);
+  expect(Math.min(...steps)).toBe(1);
+  sent.answer("at last");
+  await long;
+});
+
+test("knows what was in flight before it was made", async () => {
+  const clock = createTestClock();
+  const script = scriptedUpstream();
+  const ask = createClient({ upstream: script.upstream, runtime: clock });
+  const before = ask.outcome("before");
+  const sent = await script.next();
+  const read = watched(ask, clock);
+  read();
+  await clock.advance(20_000);
+  expect(
+    read()
+      .series.points.slice(-5)
+      .map(({ inFlight }) => inFlight),
+  ).toEqual([1, 1, 1, 1, 1]);
+  sent.answer("yes");
+  await before;
+  await clock.advance(20_000);
+  expect(read().series.points.at(-1)?.inFlight).toBe(0);
 });

@@ -5,7 +5,7 @@ import { addFirstToken, createSteps, type Step, STEP_MS, STEPS } from "./steps.t
 
 /** What a client did of late. */
 export interface ClientStats {
-  /** Of what time these figures are; the series is of a longer one. */
+  /** Of what time these figures are: almost a minute, or less at first; the series is of a longer one. */
   readonly windowMs: number;
   /** Calls that have ended: the sum of the next four. */
   readonly calls: number;
@@ -62,7 +62,6 @@ export interface Stats {
 }
 
 const WINDOW_STEPS = 12;
-const WINDOW_MS = WINDOW_STEPS * STEP_MS;
 
 /** Policies, and codes of one, that are told apart: they are names that somebody else gives. */
 const MAX_REFUSERS = 50;
@@ -71,14 +70,14 @@ const MAX_REFUSERS = 50;
 export function createStats(runtime: Runtime, snapshot: () => Snapshot): Stats {
   const firstTokens = createSamples();
   const durations = createSamples();
-  let inFlight = 0;
+  const since = runtime.now();
+  let inFlight = snapshot().inFlight;
   const steps = createSteps((step) => {
-    step.inFlight = step.left = inFlight;
+    step.inFlight = step.found = step.left = inFlight;
     step.queued = queuedIn(snapshot());
   });
 
   function end({ ending, startedAt }: EventOf<"call-end">, step: Step, now: number): void {
-    // It may have begun before anybody listened.
     step.left = inFlight = Math.max(0, inFlight - 1);
     step[ending.status]++;
     if (ending.firstTokenAt !== undefined) {
@@ -118,16 +117,20 @@ export function createStats(runtime: Runtime, snapshot: () => Snapshot): Stats {
     },
     read(known) {
       const now = runtime.now();
+      // Counted anew: calls that began before anybody listened tell no end.
+      inFlight = known.inFlight;
       const step = steps.at(now);
-      step.inFlight = Math.max(step.inFlight, known.inFlight);
+      step.left = inFlight;
+      step.inFlight = Math.max(step.inFlight, inFlight);
       step.queued = Math.max(step.queued, queuedIn(known));
+      const begin = Math.max(since, (step.number + 1 - WINDOW_STEPS) * STEP_MS);
       const recent = steps.last(WINDOW_STEPS, now).filter((one) => one !== undefined);
       const sum = (of: (step: Step) => number): number => recent.reduce((total, one) => total + of(one), 0);
       const [answered, failed, refused, cancelled] = OUTCOMES.map((status) => sum((one) => one[status]));
       const counts = { answered, failed, refused, cancelled } as Record<(typeof OUTCOMES)[number], number>;
       const priced = sum((one) => one.priced) > 0;
       return {
-        windowMs: WINDOW_MS,
+        windowMs: now - begin,
         calls: counts.answered + counts.failed + counts.refused + counts.cancelled,
         ...counts,
         attempts: sum((one) => one.attempts),
@@ -135,8 +138,8 @@ export function createStats(runtime: Runtime, snapshot: () => Snapshot): Stats {
         tokens: sum((one) => one.tokens),
         costUsd: priced ? sum((one) => one.usd) : null,
         wasteUsd: priced ? sum((one) => one.wasteUsd) : null,
-        firstToken: firstTokens.since(now - WINDOW_MS),
-        duration: durations.since(now - WINDOW_MS),
+        firstToken: firstTokens.since(begin),
+        duration: durations.since(begin),
         refusalsBy: refusalsIn(recent),
         series: {
           stepMs: STEP_MS,
@@ -187,14 +190,13 @@ function refusalsIn(steps: readonly Step[]): ClientStats["refusalsBy"] {
 }
 
 function pointsOf(steps: readonly (Step | undefined)[]): readonly SeriesPoint[] {
-  let before: Step | undefined;
+  let left = steps.find((step) => step !== undefined)?.found ?? 0;
+  let waiting = 0;
   return steps.map((step): SeriesPoint => {
     // Nothing has happened: whoever was in flight still is.
-    if (step === undefined)
-      return before === undefined || before.left === 0
-        ? QUIET
-        : { ...QUIET, inFlight: before.left, queued: before.queued };
-    before = step;
+    if (step === undefined) return left === 0 ? QUIET : { ...QUIET, inFlight: left, queued: waiting };
+    left = step.left;
+    waiting = step.queued;
     const { answered, failed, refused, cancelled, retries, inFlight, queued } = step;
     const { firstTokenP50, firstTokenP99 } = step;
     return {

@@ -18,6 +18,8 @@ export interface Step {
   /** At most, within it. */
   inFlight: number;
   queued: number;
+  /** In flight when it began. */
+  found: number;
   /** In flight when the last thing happened in it. */
   left: number;
   /** By policy and code; made where something was refused. */
@@ -94,6 +96,7 @@ function emptyStep(number: number): Step {
     priced: 0,
     inFlight: 0,
     queued: 0,
+    found: 0,
     left: 0,
     refusals: undefined,
     firstTokens: [],
