@@ -4,6 +4,7 @@ import { createTestClock } from "../../testing/src/index.ts";
 import { createClient } from "./client.ts";
 import { ConfigError } from "./errors.ts";
 import type { BreakwaterEvent } from "./events.ts";
+import type { Handler, Policy } from "./handler.ts";
 import { createPipeline } from "./pipeline.ts";
 import { bulkhead } from "./policies/bulkhead/index.ts";
 import { circuitBreaker } from "./policies/circuit-breaker/index.ts";
@@ -48,6 +49,49 @@ describe("change", () => {
     await client.change("places", { update: { concurrency: 1 } });
     await client.change(3, { update: { mode: "shadow" } });
     expect(client.describe().policies[3]?.options).toMatchObject({ concurrency: 1, mode: "shadow" });
+  });
+
+  it("forces one circuit of many, and none that no call goes through", async () => {
+    const client = createClient(
+      { upstream: upstream((text: string) => text), name: "search", runtime: createTestClock() },
+      circuitBreaker({ name: "keyed", key: (text: string) => text }),
+      circuitBreaker({ name: "one" }),
+    );
+    const events: BreakwaterEvent[] = [];
+    client.on((event) => events.push(event));
+    await expect(client.change("keyed", { force: "open" })).rejects.toThrow(
+      'keyed: it has a circuit for each key; say which one: { force: "open", key: "…" }',
+    );
+    await expect(client.change("one", { force: "open", key: "a" })).rejects.toThrow(
+      'one: it has one circuit for all calls; leave key out, got "a"',
+    );
+    expect(events).toEqual([]);
+    await client.change("keyed", { force: "open", key: "a" });
+    expect((await client.outcome("a")).status).toBe("refused");
+    expect((await client.outcome("b")).status).toBe("answered");
+    await client.change("keyed", { force: "open", key: "" });
+    expect((await client.outcome("")).status).toBe("refused");
+  });
+
+  it("changes a policy that is an object of a class", async () => {
+    class Own implements Policy {
+      readonly kind = "own";
+      readonly name = "own";
+      limit = 1;
+      apply(next: Handler<unknown, unknown>): Handler<unknown, unknown> {
+        return next;
+      }
+      update({ limit }: Readonly<Record<string, unknown>>): void {
+        this.limit = limit as number;
+      }
+    }
+    const own = new Own();
+    const client = createClient(
+      upstream((text: string) => text),
+      own,
+    );
+    await client.change("own", { update: { limit: 2 } });
+    expect(own.limit).toBe(2);
   });
 
   it("finds a policy by its kind, too, unless another is called so", async () => {

@@ -50,7 +50,8 @@ function find(client: string, policies: readonly Policy[], which: string | numbe
   );
 }
 
-function readChange({ name, kind, ...policy }: Policy, change: PolicyChange): PolicyChange {
+function readChange(policy: Policy, change: PolicyChange): PolicyChange {
+  const { name, kind } = policy;
   const fail = (problem: string): never => {
     throw new ConfigError(`${name}: ${problem}`);
   };
@@ -65,8 +66,16 @@ function readChange({ name, kind, ...policy }: Policy, change: PolicyChange): Po
     if (!("force" in policy)) return fail(`only a circuit breaker can be forced, and this is a ${kind}.`);
     if (force !== "open" && force !== "closed" && force !== "auto")
       return fail(`force must be "open", "closed" or "auto", got ${show(force)}.`);
-    if (key === undefined) return { force };
-    return typeof key === "string" ? { force, key } : fail(`key must be a string, got ${show(key)}.`);
+    if (key !== undefined && typeof key !== "string") return fail(`key must be a string, got ${show(key)}.`);
+    // Of a circuit that no call goes through nothing would come.
+    const keyed = (policy.describe?.() as { readonly key?: unknown } | undefined)?.key !== undefined;
+    if (keyed && key === undefined)
+      return fail(
+        `it has a circuit for each key; say which one: { force: ${show(force)}, key: "…" }. snapshot() shows them.`,
+      );
+    if (!keyed && key !== undefined && key !== "")
+      return fail(`it has one circuit for all calls; leave key out, got ${show(key)}.`);
+    return key === undefined ? { force } : { force, key };
   }
   if (key !== undefined) return fail("key belongs to force; options hold for all keys.");
   if (policy.update === undefined) return fail(`a ${kind} has no options that can be changed.`);

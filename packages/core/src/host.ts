@@ -42,7 +42,8 @@ export interface Managed extends Watchable {
   /**
    * Changes a policy while calls run, as an operator does: holds a circuit open, puts a limit in shadow, gives it another
    * number. What succeeds is told as a `policy-change`. It holds until the next change or restart; over a shared store a
-   * forced circuit is forced for all processes, anything else is changed in this one.
+   * forced circuit is forced for all processes, anything else is changed in this one. Of a breaker with a circuit for
+   * each key, as that of `recommended()` has for each model, one is forced: `{ force: "open", key: "deepseek-chat" }`.
    *
    * @param policy its name, its kind (`"circuit-breaker"`) where there is one of that, or its position in `policies`
    * @throws ConfigError that says what is wrong; nothing has changed then.

@@ -387,7 +387,7 @@ describe("what is asked of all instances", () => {
     await a.tell(OPEN, "ada");
     await clock.advance(2_000);
     expect(b.hints()).toEqual([
-      'what ada asked of all instances was not done here: There is no client "unknown".',
+      'what ada asked of all instances was not done here: There is no client "unknown"; there is "search".',
       expect.stringMatching(/^what somebody asked of all instances was not done here: .*limits/),
     ]);
     expect(await isForced(b)).toBe(true);

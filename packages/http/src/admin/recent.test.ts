@@ -24,7 +24,7 @@ describe("recent events", () => {
     const { list, note } = recent();
     const pipeline = createPipeline(
       { name: "search" },
-      circuitBreaker({ name: "host", window: { calls: 1 }, minimumCalls: 1 }),
+      circuitBreaker({ name: "host", window: { calls: 1 }, minimumCalls: 1, key: () => "tenant" }),
     );
     pipeline.on(note);
     await pipeline.outcome(() => Promise.reject(new Error("down")));
