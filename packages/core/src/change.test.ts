@@ -74,11 +74,11 @@ describe("change", () => {
   });
 
   it("changes a policy that is an object of a class", async () => {
-    class Own implements Policy {
+    class Own implements Policy<string, string> {
       readonly kind = "own";
       readonly name = "own";
       limit = 1;
-      apply(next: Handler<unknown, unknown>): Handler<unknown, unknown> {
+      apply(next: Handler<string, string>): Handler<string, string> {
         return next;
       }
       update({ limit }: Readonly<Record<string, unknown>>): void {
