@@ -1,7 +1,8 @@
-// The runbook is executed: a server is brought into each state that the page tells of, what it says to look at is looked at,
-// and what it says to do is done.
 import { usePrometheus } from "@breakwater-internal/prometheus-server/vitest";
 import { useRedis } from "@breakwater-internal/redis-server/vitest";
+// The runbook is executed: a server is brought into each state that the page tells of, what it says to look at is looked at,
+// and what it says to do is done.
+import { createMemoryInstanceStore } from "@breakwater/core";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { causes, type Drill, drills, newStore, type World } from "./runbook/drills.ts";
@@ -126,6 +127,21 @@ describe("the drill", () => {
     ask(section.helped, true);
     ask([firing], false);
     await stage.history.check(questions, rules);
+  });
+
+  test.skipIf(missing.length > 0)("SCOPE=all changes what all instances do", async () => {
+    const instances = createMemoryInstanceStore();
+    const stages = [await startStage({ instances }), await startStage({ instances })];
+    onTestFinished(async () => {
+      for (const stage of stages) await stage.close();
+    });
+    const [asked, other] = stages as [Stage, Stage];
+    for (const stage of stages) await stage.pass(0.25);
+    const line = `SCOPE=all change deepseek retry '{ "update": { "attempts": 2 } }'`;
+    expect(await inShell(functions, line, asked.env)).toContain('"changed"');
+    for (const stage of stages) await stage.pass(0.25);
+    const attempts = `look '.clients[0].policies[] | select(.kind == "retry") | .options.attempts'`;
+    expect(await inShell(functions, attempts, other.env)).toBe("2");
   });
 
   async function act(line: string, drill: Drill, stage: Stage, world: World): Promise<void> {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import type { Managed } from "@breakwater/core";
+import type { InstanceStore, Managed } from "@breakwater/core";
 import { createDeepSeek, type DeepSeekOptions } from "@breakwater/deepseek";
 import { admin, basicAuth, mount } from "@breakwater/http";
 import { type Simulator, type SimulatorOptions, startSimulator } from "@breakwater/simulator";
@@ -24,6 +24,8 @@ export interface StageOptions {
   readonly streamed?: number;
   /** @default "deepseek-flash" */
   readonly model?: string;
+  /** Where processes know of one another. @default it is alone */
+  readonly instances?: InstanceStore;
   /** What is outside of virtual time and has a part in calls: each step waits for it while there are some. */
   readonly outside?: () => Promise<void>;
 }
@@ -61,7 +63,7 @@ const TEXT = { contentMedian: 20, reasoningMedian: 5, sigma: 0.3 };
 const OPERATOR = { name: "operator", password: "a drill" };
 
 export async function startStage(options: StageOptions = {}): Promise<Stage> {
-  const { callsPerSecond = 0.5, streamed = 0.7, model = "deepseek-flash", outside } = options;
+  const { callsPerSecond = 0.5, streamed = 0.7, model = "deepseek-flash", instances, outside } = options;
   const simulated = { clock: "manual", seed: 1, text: TEXT } as const;
   const host = await startSimulator({ ...simulated, ...options.simulator });
   const second = await startSimulator(simulated);
@@ -72,6 +74,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const watching = metrics(client, { register });
   const page = admin(client, {
     path: "/breakwater",
+    ...(instances !== undefined && { instances }),
     runtime: clock,
     authorize: basicAuth({ [OPERATOR.name]: OPERATOR.password }),
   });
