@@ -39,7 +39,7 @@ export function clientCard(ask: Ask): {
   const policies = make("ol", { class: "policies" });
   const more = make("button", { type: "button", class: "more" });
   const refusals = make("ul", { class: "refusals" });
-  const refusalsBlock = make("div", {}, make("h3", {}, "Refused in the last minute"), refusals);
+  const refusalsBlock = make("div", {}, make("h3", {}, "Refused, by policy"), refusals);
   const lints = make("ul", { class: "lints" });
   const lintsBlock = make("div", {}, make("h3", {}, "Probably not meant"), lints);
   const element = make(

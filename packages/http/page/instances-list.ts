@@ -56,11 +56,12 @@ export function instancesList(onChoice: () => void): {
       update({ state, condition }) {
         instance = state.instance;
         const calls = sum(state.clients.map(({ stats }) => stats.calls));
+        const windowMs = Math.max(0, ...state.clients.map(({ stats }) => stats.windowMs));
         const up = duration(Math.max(0, state.at - state.startedAt));
         set(mark, "class", `mark ${condition}`);
         write(name, instance);
         write(word, CONDITION_WORDS[condition].toLowerCase());
-        write(about, `${plural(calls, "call")} a minute · up ${up}`);
+        write(about, `${plural(calls, "call")} in ${duration(windowMs)} · up ${up}`);
         set(button, "aria-pressed", String(select.value === instance));
       },
     };

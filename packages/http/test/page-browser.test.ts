@@ -5,6 +5,7 @@ import {
   circuitBreaker,
   createMemoryInstanceStore,
   createPipeline,
+  type InstanceStore,
   type Pipeline,
   rateLimit,
   retry,
@@ -258,6 +259,18 @@ describe("several instances", () => {
     await clock.advance(5_000);
     expect([one, other].map(({ client }) => statusOf(client))).toEqual(["closed", "forced-closed"]);
     expect(complaints).toEqual([]);
+  });
+
+  test("cannot be seen while their store is away: it is said, and this one is shown", async () => {
+    const instances: InstanceStore = {
+      ...createMemoryInstanceStore(),
+      all: () => Promise.reject(new Error("connection refused")),
+    };
+    const search = createPipeline({ name: "search" }, breaker("index"));
+    const { page } = await look(browser, await serveAdmin(search, { instances }));
+    await page.locator("#away", { hasText: "Other instances cannot be seen: " }).waitFor();
+    await card(page, "search").locator("h2 .state", { hasText: "Calm" }).waitFor();
+    expect(await page.locator("#instance-list li").count()).toBe(1);
   });
 
   interface Placed {
