@@ -327,6 +327,31 @@ describe("what is asked of all instances", () => {
     expect(b.search.describe().policies[1]?.options["mode"]).toBe("shadow");
   });
 
+  it("by two at once ends alike everywhere, as it was told last", async () => {
+    const { a, b, clock, store } = await pair();
+    const c = join("c", store, clock);
+    await clock.advance(200);
+    const limitTo = (limit: number): Order => ({
+      client: "search",
+      policy: "rate-limit",
+      change: { update: { limits: { requests: { limit, per: "1m" } } } },
+    });
+    const limits = () =>
+      [a, b, c].map(({ search }) => search.describe().policies[1]?.options["limits"]) as unknown;
+    const all = (limit: number) => Array(3).fill({ requests: { limit, per: "1m" } });
+    for (const [member, limit] of [
+      [a, 1],
+      [b, 2],
+    ] as const) {
+      await member.local.apply(limitTo(limit), "ada");
+      await member.tell(limitTo(limit), "ada");
+    }
+    await clock.advance(2_000);
+    expect(limits()).toEqual(all(2));
+    await clock.advance(10_000);
+    expect(limits()).toEqual(all(2));
+  });
+
   it("goes by the name of a policy, since another release may have another one at its position", async () => {
     const clock = createTestClock();
     const store = createMemoryInstanceStore({ runtime: clock });

@@ -1,8 +1,9 @@
 import { checkInstanceAsk, type InstanceStore, type MaybePromise, type Runtime } from "@breakwater/core";
 
-import { type Order, OrderError } from "./change.ts";
+import type { Order } from "./change.ts";
 import { boundedStore, reasonOf } from "./instances-bounded.ts";
-import { addressOf, packMessage, type Message, readMessage } from "./instances-message.ts";
+import { packMessage } from "./instances-message.ts";
+import { createOrders } from "./instances-orders.ts";
 import { packReport } from "./instances-report.ts";
 import { createView } from "./instances-view.ts";
 import type { InstanceState } from "./state.ts";
@@ -52,8 +53,6 @@ const GONE_MS = 10_000;
 const ORDER_MS = 10_000;
 /** An outage is told when it lasts; a store that is just being connected to is none. */
 const TOLD_AFTER = 2;
-/** Orders that are remembered; a store keeps fewer. */
-const MOST_SEEN = 500;
 /** Of what is wrong with others, for people. */
 const MOST_PROBLEMS = 5;
 
@@ -67,9 +66,8 @@ export function createInstances(options: InstancesOptions): Instances {
   checkInstanceAsk({ service, instance });
   const store = boundedStore(options.store, runtime);
   const view = createView({ store, service, runtime });
-  const seen = new Set<string>();
+  const orders = createOrders({ apply, hint, instance, isClosed: () => closed, policiesOf, runtime });
   let cursor: string | undefined;
-  let orders = 0;
   let failure: string | undefined;
   let failures = 0;
   let leftOut: string | undefined;
@@ -111,35 +109,7 @@ export function createInstances(options: InstancesOptions): Instances {
     cursor = told.cursor;
     // The store forgets in time; this process may have stood still before it looked at the reply.
     if (runtime.now() - askedAt >= ORDER_MS) return;
-    let odd = 0;
-    for (const text of told.messages) {
-      const message = readMessage(text);
-      if (message === undefined) odd++;
-      else if (!closed && isNew(message.id)) await obey(message);
-    }
-    if (odd > 0) hint(`what all instances were told is no order, or of another release: ${odd} ignored`);
-  }
-
-  function isNew(id: string): boolean {
-    if (seen.has(id)) return false;
-    for (const oldest of seen) {
-      if (seen.size < MOST_SEEN) break;
-      seen.delete(oldest);
-    }
-    seen.add(id);
-    return true;
-  }
-
-  async function obey({ by, order, policyName }: Message): Promise<void> {
-    try {
-      const here = typeof order.policy === "number" ? policiesOf(order.client)[order.policy] : undefined;
-      if (policyName !== undefined && here !== policyName)
-        throw new OrderError(409, "AMBIGUOUS", `the policy at position ${order.policy} is another one here`);
-      await apply(order, by);
-    } catch (error) {
-      const why = error instanceof OrderError ? error.message : reasonOf(error);
-      hint(`what ${by ?? "somebody"} asked of all instances was not done here: ${why}`);
-    }
+    await orders.hear(told.messages);
   }
 
   function policiesOf(client: string): readonly string[] {
@@ -168,11 +138,7 @@ export function createInstances(options: InstancesOptions): Instances {
     },
     async tell(order, by) {
       if (holdsForAll(order)) return;
-      const id = `${instance} ${++orders} ${runtime.random().toString(36).slice(2)}`;
-      isNew(id); // it was done here
-      const address = addressOf(order, policiesOf(order.client));
-      const message = packMessage({ id, ...address, ...(by !== undefined && { by }) });
-      await store.tell(service, message, ORDER_MS);
+      await store.tell(service, packMessage(orders.give(order, by)), ORDER_MS);
     },
     async close() {
       if (closed) return;
