@@ -3,7 +3,7 @@ import { createTestClock } from "@breakwater/testing";
 import { describe, expect, test } from "vitest";
 
 import { applyOrder, type Order, OrderError, readOrder } from "./change.ts";
-import { named } from "./names.ts";
+import { createNumbers, named } from "./names.ts";
 import { createStats } from "./stats.ts";
 
 function clients() {
@@ -15,9 +15,11 @@ function clients() {
       circuitBreaker({ name: "host" }),
     ),
   );
+  const numberOf = createNumbers();
   const watched = all.map((client) => ({
     client,
     plainName: client.snapshot().name,
+    number: numberOf(client.snapshot().name),
     stats: createStats(createTestClock(), client.snapshot),
   }));
   return { all, order: (order: Order) => applyOrder(named(watched), order, "ada") };

@@ -338,7 +338,7 @@ describe("what is asked of all instances", () => {
     });
     const limits = () =>
       [a, b, c].map(({ search }) => search.describe().policies[1]?.options["limits"]) as unknown;
-    const all = (limit: number) => Array(3).fill({ requests: { limit, per: "1m" } });
+    const all = (limit: number) => Array.from({ length: 3 }, () => ({ requests: { limit, per: "1m" } }));
     for (const [member, limit] of [
       [a, 1],
       [b, 2],

@@ -7,7 +7,7 @@ import {
 } from "@breakwater/core";
 
 import { applyOrder, holdsForAll, type Order } from "./change.ts";
-import { type NamedClient, named, type WatchedClient } from "./names.ts";
+import { createNumbers, type NamedClient, named, type WatchedClient } from "./names.ts";
 import type { AdminConfig } from "./options.ts";
 import { createReaders, type Readers } from "./readers.ts";
 import { createRecent } from "./recent.ts";
@@ -41,6 +41,7 @@ export function openLocal(
   const startedAt = runtime.wallNow();
   const recent = createRecent(runtime);
   const readers = createReaders(runtime);
+  const numberOf = createNumbers();
   const all = (event: BreakwaterEvent): void => {
     recent.note(event);
     readers.tell(event);
@@ -49,7 +50,8 @@ export function openLocal(
     all,
     begin: (client: Managed) => {
       const snapshot = (): Snapshot => snapshotOf(client);
-      return { client, plainName: snapshot().name, stats: createStats(runtime, snapshot) };
+      const plainName = snapshot().name;
+      return { client, plainName, number: numberOf(plainName), stats: createStats(runtime, snapshot) };
     },
     note: ({ stats }, event) => stats.note(event),
   });

@@ -6,6 +6,8 @@ import type { Stats } from "./stats.ts";
 export interface WatchedClient {
   /** What it calls itself. */
   readonly plainName: string;
+  /** Which one of those that are called so; no other gets it while they are there. */
+  readonly number: number;
   readonly client: Managed;
   readonly stats: Stats;
 }
@@ -15,18 +17,34 @@ export interface NamedClient extends WatchedClient {
   readonly name: string;
 }
 
-/** Numbers those whose names are alike, in the order in which they were made. */
+/** Names whose numbers are remembered. */
+const MOST_NAMES = 1_000;
+
+/** Numbers clients of one name in the order in which they are made: who means the second does not get the third instead. */
+export function createNumbers(): (plainName: string) => number {
+  const last = new Map<string, number>();
+  return (plainName) => {
+    const number = (last.get(plainName) ?? 0) + 1;
+    last.delete(plainName);
+    last.set(plainName, number);
+    const [oldest] = last.keys();
+    if (last.size > MOST_NAMES && oldest !== undefined) last.delete(oldest);
+    return number;
+  };
+}
+
+/** With their numbers where names are alike. */
 export function named(clients: readonly WatchedClient[]): readonly NamedClient[] {
   const taken = new Set(clients.map(({ plainName }) => plainName));
-  const alike = new Map<string, WatchedClient[]>();
-  for (const one of clients) alike.set(one.plainName, [...(alike.get(one.plainName) ?? []), one]);
+  const alike = new Map<string, number>();
+  for (const { plainName } of clients) alike.set(plainName, (alike.get(plainName) ?? 0) + 1);
   return clients.map((one) => {
-    const { plainName } = one;
-    const group = alike.get(plainName) as WatchedClient[];
-    if (group.length === 1) return { ...one, name: plainName };
-    let name = `${plainName}#${group.indexOf(one) + 1}`;
+    const { number, plainName } = one;
+    if (alike.get(plainName) === 1) return { ...one, name: plainName };
+    let name = `${plainName}#${number}`;
     // One that really is called so keeps its name.
     while (taken.has(name)) name += "'";
+    taken.add(name);
     return { ...one, name };
   });
 }
