@@ -71,6 +71,10 @@ test.each([
     { by: "ada", may: "change" },
   ],
   [{ by: "", may: "change" }, { may: "change" }],
+  [
+    { by: "x".repeat(500), may: "change" },
+    { by: `${"x".repeat(199)}…`, may: "change" },
+  ],
   [false, undefined],
   [undefined, undefined],
   [null, undefined],

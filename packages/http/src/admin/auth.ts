@@ -17,13 +17,17 @@ export interface Authorize {
   readonly challenge?: string;
 }
 
+/** A name; a whole token would be shown with each change, and other instances would not take it for one. */
+const MAX_BY = 200;
+
 /** Only what is certainly a grant is one. */
 export function grantOf(given: unknown): AdminGrant | undefined {
   if (given === true) return { may: "change" };
   if (typeof given !== "object" || given === null) return undefined;
   const { by, may } = given as Partial<Record<keyof AdminGrant, unknown>>;
   if (may !== "see" && may !== "change") return undefined;
-  return typeof by === "string" && by !== "" ? { by, may } : { may };
+  if (typeof by !== "string" || by === "") return { may };
+  return { by: by.length > MAX_BY ? `${by.slice(0, MAX_BY - 1)}…` : by, may };
 }
 
 /**

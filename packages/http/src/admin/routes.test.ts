@@ -1,10 +1,14 @@
 import {
+  type BreakerStore,
   bulkhead,
   circuitBreaker,
   ConfigError,
+  createMemoryBreakerStore,
   createMemoryInstanceStore,
   createPipeline,
   guard,
+  type Pipeline,
+  StoreError,
 } from "@breakwater/core";
 import { createTestClock, seeded } from "@breakwater/testing";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -16,13 +20,15 @@ const users = basicAuth({ ada: "secret", visitor: "look" }, { seeOnly: ["visitor
 const as = (credentials: string): Record<string, string> => ({ authorization: `Basic ${btoa(credentials)}` });
 const ADA = as("ada:secret");
 
-function opened(options: Partial<AdminPathOptions> = {}) {
+function opened(options: Partial<AdminPathOptions> = {}, given?: Pipeline) {
   const clock = createTestClock();
-  const search = createPipeline(
-    { name: "search", runtime: clock },
-    bulkhead({ name: "slots", concurrency: 5 }),
-    circuitBreaker({ name: "host" }),
-  );
+  const search =
+    given ??
+    createPipeline(
+      { name: "search", runtime: clock },
+      bulkhead({ name: "slots", concurrency: 5 }),
+      circuitBreaker({ name: "host" }),
+    );
   const page = admin(search, { authorize: users, runtime: clock, instance: "one", ...options });
   onTestFinished(() => page.close());
   const get = (path: string, init: RequestInit = {}) =>
@@ -292,6 +298,43 @@ describe("a change", () => {
       '{"client":"search","policy":"slots","change":{"update":{"constructor":{"prototype":{"polluted":1}}}}}';
     expect((await post(constructor)).status).toBe(400);
     expect("polluted" in {}).toBe(false);
+  });
+
+  test("whose store cannot be asked is said so: nobody knows whether it was made", async () => {
+    const clock = createTestClock();
+    const memory = createMemoryBreakerStore();
+    const store: BreakerStore = {
+      ...memory,
+      force: () => Promise.reject(new StoreError("a circuit cannot be forced in Redis: not connected")),
+    };
+    const search = createPipeline(
+      { name: "search", runtime: clock },
+      circuitBreaker({ name: "host", store }),
+    );
+    const told: unknown[] = [];
+    const { post } = opened({ onError: (error) => told.push(error) }, search);
+    const response = await post(force);
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({
+      code: "STORE_UNAVAILABLE",
+      detail: "a circuit cannot be forced in Redis: not connected. Whether it was changed is not known.",
+    });
+    expect(told).toMatchObject([{ name: "StoreError" }]);
+  });
+
+  test.each([100, 2_000, 20_000])("may be nested %d deep, and is no mistake of ours", async (depth) => {
+    const { get, post } = opened();
+    const nested = `${"[".repeat(depth)}${"]".repeat(depth)}`;
+    const order = (change: string) => `{ "client": "search", "policy": "slots", "change": ${change} }`;
+    for (const body of [
+      order(`{ "update": { "concurrency": ${nested} } }`),
+      order(`{ "update": ${nested} }`),
+      order(nested),
+      `{ "client": ${nested}, "policy": 1, "change": {} }`,
+      nested,
+    ])
+      expect((await post(body)).status).toBe(400);
+    expect((await get("/state")).status).toBe(200);
   });
 
   test("for all instances is refused where this one is alone", async () => {

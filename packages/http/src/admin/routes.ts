@@ -1,4 +1,4 @@
-import { plainData } from "@breakwater/core";
+import { plainData, StoreError } from "@breakwater/core";
 
 import { ASSETS, assetAt } from "./assets.ts";
 import { type AdminGrant, grantOf } from "./auth.ts";
@@ -104,7 +104,13 @@ export function createRoutes(
     const { order, scope } = readOrder(body);
     if (scope === "all" && instances === undefined)
       return refuse(400, "NOT_SHARED", "Other instances are not known here; leave scope out.");
-    await local.apply(order, by);
+    try {
+      await local.apply(order, by);
+    } catch (error) {
+      if (!StoreError.isInstance(error)) throw error;
+      onError(error);
+      return refuse(503, "STORE_UNAVAILABLE", `${error.message}. Whether it was changed is not known.`);
+    }
     if (scope === "all") {
       try {
         await instances?.tell(order, by);
