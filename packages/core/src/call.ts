@@ -74,6 +74,10 @@ export class Call<Req> {
   usage: Usage | undefined = undefined;
   /** What calls inside have told of it, to know it from what the work has set. */
   #learnt: Usage | undefined = undefined;
+  /** Whether calls that its work made have told of it: their own attempts tell it, too. */
+  #learntFromGuests = false;
+  #target: string | undefined = undefined;
+  #model: string | undefined = undefined;
   #parent: Call<Any> | undefined;
   // What bounds this attempt itself, and for a call that nothing around it bounds, what it began with.
   #limit = Infinity;
@@ -146,6 +150,33 @@ export class Call<Req> {
   }
   get runtime(): Runtime {
     return this.trip.host.runtime;
+  }
+
+  // --- Who is asked: said by the upstream, and true of this attempt, whatever others of the call do beside or behind it ---
+
+  get target(): string | undefined {
+    return this.#target;
+  }
+  get model(): string | undefined {
+    return this.#model;
+  }
+
+  /** For upstreams, before they mark `dispatched`. In `meta` stands what was said last. */
+  sendTo(target: string | undefined, model?: string): void {
+    const { meta } = this.trip;
+    this.#target = target;
+    this.#model = model;
+    // What another attempt has said is not true of this one.
+    if (target !== undefined) meta.target = target;
+    else if (meta.target !== undefined) delete meta.target;
+    if (model !== undefined) meta.model = model;
+    else if (meta.model !== undefined) delete meta.model;
+  }
+
+  /** For upstreams: it was another model that answered. */
+  answeredBy(model: string): void {
+    if (this.#state >= JUDGED) return;
+    this.#model = this.trip.meta.model = model;
   }
 
   // --- Cancellation ---
@@ -294,10 +325,13 @@ export class Call<Req> {
   #markUp(mark: Mark, at: number): void {
     let call: Call<Any> | undefined = this as Call<Any>;
     let told: Meta | undefined;
+    // What work asks on its way is no further attempt at that work.
+    let counts = mark === "dispatched";
     while (call !== undefined) {
-      if (mark === "dispatched" && call.meta !== told) call.meta.attempts++;
+      if (counts && call.meta !== told) call.meta.attempts++;
       told = call.meta;
       call.#marked(mark, at);
+      if (call.guest) counts = false;
       call = call.detached ? undefined : call.parent;
     }
   }
@@ -305,15 +339,19 @@ export class Call<Req> {
   #tellAttempt(startedAt: number): void {
     const { host, meta } = this;
     const attempt = meta.attempts;
-    // Read again at its end: the upstream may say then that it was another model.
-    const where = (): { readonly target?: string; readonly model?: string } => ({
-      ...(meta.target !== undefined && { target: meta.target }),
-      ...(meta.model !== undefined && { model: meta.model }),
-    });
-    host.events.emit({ type: "attempt-start", attempt, ...where() }, this);
+    host.events.emit({ type: "attempt-start", attempt, ...this.#where() }, this);
     this.defer((ending) => {
-      host.events.emit({ type: "attempt-end", attempt, ending, startedAt, ...where() }, this);
+      const own = this.#learntFromGuests ? withoutUsage(ending) : ending;
+      // Asked again: the upstream may have said that it was another model.
+      host.events.emit({ type: "attempt-end", attempt, ending: own, startedAt, ...this.#where() }, this);
     });
+  }
+
+  #where(): { readonly target?: string; readonly model?: string } {
+    const target = this.#target;
+    const model = this.#model;
+    if (target === undefined) return model === undefined ? NOWHERE : { model };
+    return model === undefined ? { target } : { target, model };
   }
 
   #marked(mark: Mark, at: number): void {
@@ -565,6 +603,7 @@ export class Call<Req> {
    */
   #learn(usage: Usage, ofGuest: boolean): void {
     const known = this.usage;
+    if (ofGuest) this.#learntFromGuests = true;
     if (ofGuest && known !== undefined) {
       if (known === this.#learnt) this.usage = this.#learnt = bothUsages(known, usage);
     } else if (usage.estimated !== true || known === undefined || known.estimated === true)
@@ -635,7 +674,13 @@ function bothOver(one: Promise<unknown>, other: Promise<unknown>): Promise<void>
   });
 }
 
+/** Those tokens are told once: by the attempts that have used them. */
+function withoutUsage({ usage: _, ...ending }: Ending): Ending {
+  return ending;
+}
+
 const NOBODY: readonly string[] = [];
+const NOWHERE = {};
 const nothing = (): void => {};
 
 /** How long a source whose reader has left may take to leave the streams that it reads. */

@@ -5,6 +5,8 @@ import { describe, expect, it } from "vitest";
 import { createTestClock, scriptedUpstream } from "../../testing/src/index.ts";
 import {
   answered,
+  around,
+  attempt,
   BreakwaterError,
   type BreakwaterEvent,
   bulkhead,
@@ -110,9 +112,9 @@ describe("a client", () => {
   it("tells with an attempt which model is asked for, and at its end which one has answered", async () => {
     const host: Upstream<string, string> = Object.assign(
       (call: Call<string>) => {
-        call.meta.model = "asked";
+        call.sendTo("host", "asked");
         call.mark("dispatched");
-        call.meta.model = "answered";
+        call.answeredBy("answered");
         return answered(call.request, call.meta);
       },
       { traits: { marks: ["dispatched"] as const } },
@@ -123,6 +125,77 @@ describe("a client", () => {
     await ask("a");
     expect(told.find((event) => event.type === "attempt-start")).toMatchObject({ model: "asked" });
     expect(told.find((event) => event.type === "attempt-end")).toMatchObject({ model: "answered" });
+  });
+
+  it("tells of each attempt whom it asked, though others run beside it and one is asked elsewhere", async () => {
+    const clock = createTestClock();
+    const named = (name: string, ms: number, error?: Error): Upstream<string, string> =>
+      Object.assign(
+        async (call: Call<string>) => {
+          call.sendTo(name, `${name}-model`);
+          call.mark("dispatched");
+          await call.sleep(ms);
+          call.answeredBy(`${name}-answered`);
+          if (error !== undefined) throw error;
+          return answered(call.request, call.meta);
+        },
+        { traits: { marks: ["dispatched"] as const } },
+      );
+    const busy = Object.assign(new Error("busy"), { status: 503 });
+    const race = around<string, string>("race", {
+      name: "race",
+      run(call, next) {
+        const other = attempt(call.fork(), named("slow", 100));
+        return Promise.resolve(next(call.fork())).then((outcome) =>
+          outcome.status === "answered" ? outcome : other,
+        );
+      },
+    });
+    const host = named("fast", 50, busy);
+    const plain = upstream((text: string) => text);
+    const ask = createClient(
+      { name: "c", upstream: host, runtime: clock },
+      fallback({ to: plain, when: () => true }),
+      race,
+    );
+    const told: BreakwaterEvent[] = [];
+    ask.on((event) => told.push(event));
+    const { meta } = await clock.until(ask.full("a"));
+    const whom = told.flatMap((event) =>
+      event.type === "attempt-start" || event.type === "attempt-end" ? [[event.target, event.model]] : [],
+    );
+    expect(whom).toEqual([
+      ["slow", "slow-model"],
+      ["fast", "fast-model"],
+      ["fast", "fast-answered"],
+      ["slow", "slow-answered"],
+      [undefined, undefined],
+      [undefined, undefined],
+    ]);
+    // Nor does the answer say that it is of a host that had none.
+    expect(meta).toEqual({ callId: meta.callId, attempts: 3, degraded: true });
+  });
+
+  it("tells tokens once: of the attempt that used them, not of work that made it", async () => {
+    const inner = createClient(
+      upstream((text: string, { call }) => {
+        call.usage = { totalTokens: 7 };
+        return text;
+      }),
+    );
+    const pipeline = createPipeline({ name: "outer" });
+    const told: BreakwaterEvent[] = [];
+    for (const each of [inner, pipeline]) each.on((event) => told.push(event));
+    const outcome = await pipeline.outcome(({ signal }) => inner("a", { signal }));
+    const ends = told.flatMap((event) => (event.type === "attempt-end" ? [event.ending.usage] : []));
+    expect(ends).toEqual([{ totalTokens: 7 }, undefined]);
+    expect(told.at(-1)).toMatchObject({
+      type: "call-end",
+      attempts: 1,
+      ending: { usage: { totalTokens: 7 } },
+    });
+    // The work was done once, whatever it asked on its way.
+    expect(outcome.meta.attempts).toBe(1);
   });
 
   it("says what is wrong with its upstream and its policies", () => {

@@ -31,6 +31,7 @@ export function upstream<Req, Res>(
   traits: UpstreamTraits<Req, Res> = {},
 ): Upstream<Req, Res> {
   const handler = (call: Call<Req>): MaybePromise<Outcome<Res>> => {
+    call.sendTo(traits.name);
     call.mark("dispatched");
     return answer(f(call.request, contextOf(call)), call);
   };

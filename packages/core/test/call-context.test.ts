@@ -54,7 +54,7 @@ describe("a client called deep inside another call", () => {
     expect([call.tenant, call.id, call.priority, call.deadline]).toEqual(["t1", "c1", "batch", 5_000]);
     call.usage = { totalTokens: 7 };
     answer("there");
-    expect(await asked).toMatchObject({ status: "answered", value: "there", meta: { attempts: 2 } });
+    expect(await asked).toMatchObject({ status: "answered", value: "there", meta: { attempts: 1 } });
     expect(endings).toMatchObject([{ usage: { totalTokens: 7 } }]);
   });
 

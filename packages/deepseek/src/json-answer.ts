@@ -114,7 +114,7 @@ function judge(
     const hint = hintOf(judged, why);
     if (hint !== undefined) call.host.events.emit({ type: "hint", message: hint }, call);
   }
-  if (typeof body["model"] === "string") meta.model = body["model"];
+  if (typeof body["model"] === "string") call.answeredBy(body["model"]);
   const answer = body as unknown as ChatCompletion;
   rememberRaw(answer, text);
   call.mark("token");

@@ -30,7 +30,7 @@ export function statusUpstream(
 
   const handler = async (call: Call<FetchRequest>): Promise<Outcome<Response>> => {
     const { meta, request } = call;
-    meta.target = target;
+    call.sendTo(target);
     const replayable = isReplayable(request);
     const [input, init] = await argsOf(request, call);
     if (call.aborted) return call.abortOutcome();

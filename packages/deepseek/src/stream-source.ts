@@ -116,7 +116,7 @@ export function createChunkSource(
     const facts = factsOf(chunk);
     events++;
     if (facts.usage !== undefined) meta.usage = call.usage = facts.usage;
-    if (facts.model !== undefined) meta.model = facts.model;
+    if (facts.model !== undefined) call.answeredBy(facts.model);
     if (facts.progress !== undefined) {
       progress = fresh = true;
       count(chunk, facts.progress === "reasoning");

@@ -132,8 +132,7 @@ async function ask(
   const { profile } = config;
   const wanted = request.stream === true;
   const streaming = wanted || config.upstreamMode === "stream";
-  meta.target = profile.name;
-  meta.model = modelFor(request, profile);
+  call.sendTo(profile.name, modelFor(request, profile));
   const body = bodyFor(request, meta, profile, streaming);
   hintAtRetries(call);
   const address = await addressOf(call);

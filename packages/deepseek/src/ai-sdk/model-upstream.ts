@@ -23,8 +23,7 @@ export function languageModelUpstream(given?: LanguageModel): Upstream<ModelCall
   };
   const handler = (call: Call<ModelCall>): Promise<Outcome<ModelAnswer>> => {
     const model = given ?? call.request.model;
-    call.meta.target = model.provider;
-    call.meta.model = model.modelId;
+    call.sendTo(model.provider, model.modelId);
     return call.request.stream ? stream(model, call) : generate(model, call);
   };
   return Object.assign(handler, { traits });

@@ -49,7 +49,7 @@ function settle<Req>(
   const usage = ending.usage ?? call.usage;
   const tokens = spentBy(ending, usage);
   const requested = place.modelFor(call.request);
-  const model = meta.model ?? requested;
+  const model = call.model ?? requested;
   const name = place.accountOf(call);
   const made = meta.attempts;
   whenOver(outermostOf(call), (ended) => {
