@@ -58,7 +58,7 @@ export function clientCard(ask: Ask): {
   const showFigures = list<Figure>(figures, ({ label }) => label, figureTile);
   const showPolicies = list<Placed>(
     policies,
-    ({ policy, target }) => JSON.stringify([policy.kind, target]),
+    ({ policy }) => JSON.stringify([policy.kind, policy.name, policy.target]),
     () => policyRow(ask),
   );
   const showRefusals = list<Refusals>(
@@ -112,13 +112,10 @@ export function clientCard(ask: Ask): {
 }
 
 function placedOf({ client, may, events, at }: CardState): readonly Placed[] {
-  const names = new Map<string, number>();
-  for (const { name } of client.policies) names.set(name, (names.get(name) ?? 0) + 1);
-  return client.policies.map((policy, position) => ({
+  return client.policies.map((policy) => ({
     client,
     policy,
     may,
-    target: names.get(policy.name) === 1 ? policy.name : position,
     openedAgo(key) {
       const opened = events.find(
         (event) =>

@@ -94,7 +94,7 @@ export function confirmation(
     const all = reach.instances.length > 1 && scopeAll.checked && !isShared(placed, act);
     const answer = await postChange({
       client: placed.client.name,
-      policy: placed.target,
+      policy: placed.policy.target,
       change: changeOf(act, circuit.value, update()),
       scope: all ? "all" : "this",
     });

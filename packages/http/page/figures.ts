@@ -49,7 +49,12 @@ export function figuresOf(client: ClientView): readonly Figure[] {
     {
       label: "Tokens",
       value: short(tokens),
-      note: tokens > 0 ? `${count(tokens / calls)} a call` : "none yet",
+      note:
+        tokens > 0 && calls > 0
+          ? `${count(tokens / calls)} a call`
+          : tokens > 0
+            ? "of calls that go on"
+            : "none yet",
     },
     {
       label: "Cost",

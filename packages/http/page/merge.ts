@@ -20,6 +20,8 @@ export interface ClientView extends Omit<ClientState, "policies"> {
 }
 
 export interface PolicyView extends Omit<PolicyState, "mode"> {
+  /** What a change calls it: its name, or its position where names are alike. */
+  readonly target: string | number;
   /** Several, where instances differ. */
   readonly modes: readonly string[];
   /** How often its limit is there: instances that count for themselves have one each. */
@@ -131,14 +133,17 @@ function mergeRefusals(all: readonly ClientStats[]): ClientStats["refusalsBy"] {
   return [...found.values()].toSorted((one, other) => other.count - one.count);
 }
 
+/** What an instance has said of itself is a few seconds old at most; what looks older, or of later, has another clock. */
+const LATE_STEPS = 3;
+
 /** Counts are added up, step by step back from the latest; of percentiles the highest stands. */
 function mergeSeries(all: readonly Series[]): Series {
   const stepMs = Math.max(...all.map((series) => series.stepMs));
-  const until = Math.max(...all.map((series) => series.until));
+  const until = all[0]?.until ?? 0;
   const length = Math.max(...all.map(({ points }) => points.length));
   const merged: SeriesPoint[] = Array.from({ length }, () => NOTHING);
   for (const { points, until: end } of all) {
-    const late = Math.round((until - end) / stepMs);
+    const late = Math.min(LATE_STEPS, Math.max(0, Math.round((until - end) / stepMs)));
     for (const [index, point] of points.entries()) {
       const at = length - points.length + index - late;
       const known = merged[at];
@@ -181,25 +186,37 @@ function mergeLints(clients: readonly ClientState[]): ClientState["lints"] {
 }
 
 function mergePolicies(clients: readonly ClientState[]): readonly PolicyView[] {
-  const groups = new Map<string, PolicyState[]>();
+  const groups = new Map<
+    string,
+    { readonly position: number; named: boolean; readonly group: PolicyState[] }
+  >();
   for (const { policies } of clients) {
+    const names = policies.map(({ name }) => name);
     for (const [position, policy] of policies.entries()) {
       const id = JSON.stringify([position, policy.kind, policy.name]);
-      const group = groups.get(id);
-      if (group === undefined) groups.set(id, [policy]);
-      else group.push(policy);
+      // In another version it may stand elsewhere: there its name finds it as well.
+      const named = names.indexOf(policy.name) === names.lastIndexOf(policy.name);
+      const known = groups.get(id);
+      if (known === undefined) groups.set(id, { position, named, group: [policy] });
+      else {
+        known.group.push(policy);
+        known.named &&= named;
+      }
     }
   }
-  return [...groups.values()].map(mergePolicy);
+  return [...groups.values()].map(({ group, named, position }) =>
+    mergePolicy(group, (name) => (named ? name : position)),
+  );
 }
 
-function mergePolicy(group: readonly PolicyState[]): PolicyView {
+function mergePolicy(group: readonly PolicyState[], targetOf: (name: string) => string | number): PolicyView {
   const [first] = group;
   if (first === undefined) throw new Error("a group has a policy");
   const { mode: _, ...policy } = first;
   const shared = group.some(({ source }) => source !== undefined);
   return {
     ...policy,
+    target: targetOf(policy.name),
     modes: [...new Set(group.map(({ mode }) => mode).filter((mode) => mode !== undefined))],
     copies: shared ? 1 : group.length,
     degraded: group.filter(({ source }) => source !== undefined && source !== "store").length,

@@ -1,4 +1,4 @@
-import { type Act, actsOf } from "./act.ts";
+import { type Act, actsOf, nameOf } from "./act.ts";
 import { type Circuit, circuitsOf, isOpen } from "./circuits.ts";
 import { list, make, newId, set, show, write } from "./dom.ts";
 import { count, duration, percent, plural } from "./format.ts";
@@ -11,8 +11,6 @@ import { kindWord } from "./words.ts";
 export interface Placed {
   readonly client: ClientView;
   readonly policy: PolicyView;
-  /** What a change calls it: its name, or its position where names are alike. */
-  readonly target: string | number;
   readonly may: boolean;
   /** How long ago a circuit opened, as far as is remembered. */
   openedAgo(key: string): number | undefined;
@@ -45,8 +43,8 @@ export function policyRow(ask: Ask): { element: HTMLElement; update(placed: Plac
     make("span", { class: "standing" }, says, bars),
   );
   const circuits = make("ul", { class: "circuits" });
-  const options = make("pre", { tabindex: "0", "aria-label": "Options" });
-  const acts = make("div", { class: "acts" });
+  const options = make("pre", { tabindex: "0", role: "group", "aria-label": "Options" });
+  const acts = make("div", { class: "acts", role: "group" });
   const body = make("div", { class: "body", id: bodyId }, make("div", {}, circuits, acts), options);
   body.hidden = true;
   const element = make("li", { class: "policy" }, head, body);
@@ -89,6 +87,7 @@ export function policyRow(ask: Ask): { element: HTMLElement; update(placed: Plac
     show(circuits, all.length > 0);
     showCircuits(all);
     show(acts, may && policy.can.length > 0);
+    set(acts, "aria-label", nameOf(policy));
     showActs(may ? actsOf(policy) : []);
     write(options, JSON.stringify(policy.options, null, 2) ?? "");
   }

@@ -74,6 +74,17 @@ describe("clients of several instances", () => {
     expect(series.points.map(({ firstTokenP99 }) => firstTokenP99)).toEqual([4, 9]);
   });
 
+  test("are of one time although their clocks are not", () => {
+    const seriesUntil = (until: number) =>
+      clientState({
+        stats: { series: { stepMs: 5_000, until, points: points({}, {}, {}, {}, { answered: 1 }) } },
+      });
+    const answeredBy = (...untils: readonly number[]) =>
+      merged(...untils.map(seriesUntil)).stats.series.points.map(({ answered }) => answered);
+    expect(answeredBy(600_000, 600_000 - 400_000)).toEqual([0, 1, 0, 0, 1]);
+    expect(answeredBy(600_000, 600_000 + 400_000)).toEqual([0, 0, 0, 0, 2]);
+  });
+
   test("have their refusals added up, most first", () => {
     const refusal = (policy: string, count: number) => ({ policy, code: "RATE_LIMITED", count });
     const { refusalsBy } = merged(
@@ -131,6 +142,26 @@ describe("policies of several instances", () => {
       clientState({ policies: [policyState("retry", { mode: "shadow", source: "local" })] }),
     );
     expect(policies).toMatchObject([{ modes: ["enforce", "shadow"], degraded: 1, copies: 1 }]);
+  });
+
+  test("are called by their names where versions have them at other places, or by their places where names are alike", () => {
+    const named = (...names: readonly string[]) =>
+      clientState({ policies: names.map((name) => policyState("retry", { name })) });
+    const targets = (...clients: readonly ClientState[]) =>
+      merged(...clients).policies.map(({ name, target }) => [name, target]);
+    expect(targets(named("a", "b"), named("new", "a", "b"))).toEqual([
+      ["a", "a"],
+      ["b", "b"],
+      ["new", "new"],
+      ["a", "a"],
+      ["b", "b"],
+    ]);
+    expect(targets(named("a", "b", "a"), named("b", "b"))).toEqual([
+      ["a", 0],
+      ["b", 1],
+      ["a", 2],
+      ["b", 0],
+    ]);
   });
 
   test("of another version stand beside the others", () => {

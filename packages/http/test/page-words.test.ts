@@ -1,15 +1,17 @@
 import { describe, expect, test } from "vitest";
 
 import { actsOf, changeOf, editable, readEdit } from "../page/act.ts";
+import { figuresOf } from "../page/figures.ts";
 import { bytes, dollars, duration, durations, percent, short } from "../page/format.ts";
 import { standingOf } from "../page/gauges.ts";
-import type { PolicyView } from "../page/merge.ts";
+import { mergeClients, type PolicyView } from "../page/merge.ts";
 import { sentenceOf } from "../page/sentences.ts";
 import type { RecentEvent } from "../page/state.ts";
-import { policyState } from "./page-state.ts";
+import { clientState, instanceState, policyState } from "./page-state.ts";
 
 const view = (kind: string, more: Partial<PolicyView> = {}): PolicyView => ({
   ...policyState(kind),
+  target: kind,
   modes: [],
   copies: 1,
   degraded: 0,
@@ -50,6 +52,12 @@ test("figures are as short as they may be, and never say all or nothing of what 
     "$12.00",
   ]);
   expect([bytes(12), bytes(4_096), bytes(3_145_728)]).toEqual(["12 B", "4 KiB", "3.0 MiB"]);
+});
+
+test("tokens of calls that go on are no infinity of any call", () => {
+  const [client] = mergeClients([instanceState("web-1", [clientState({ stats: { calls: 0, tokens: 7 } })])]);
+  const tokens = client && figuresOf(client).find(({ label }) => label === "Tokens");
+  expect(tokens).toEqual({ label: "Tokens", value: "7", note: "of calls that go on" });
 });
 
 describe("what a policy holds against its limits", () => {
