@@ -21,6 +21,7 @@ function start(): void {
   const overall = byId("overall", HTMLElement);
   const connection = byId("connection", HTMLElement);
   const announcement = byId("announcement", HTMLElement);
+  const done = byId("done", HTMLElement);
   const notice = byId("notice", HTMLElement);
   const away = byId("away", HTMLElement);
   const jump = byId("jump", HTMLElement);
@@ -40,6 +41,8 @@ function start(): void {
     }),
     (text) => {
       write(notice, text);
+      // What was hidden until now is read by some screen readers only.
+      write(done, text);
       show(notice, true);
       window.clearTimeout(noticed);
       noticed = window.setTimeout(() => show(notice, false), NOTICE_MS);
