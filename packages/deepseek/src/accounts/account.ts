@@ -1,6 +1,7 @@
 import type { Host } from "@breakwater/core";
 
 import { createGate, type Gate, type Ticket, type Verdict } from "./gate.ts";
+import { createHearers, type Hearers } from "./hearers.ts";
 import type { AccountRules } from "./options.ts";
 import type { Asker, Reply } from "./probe.ts";
 
@@ -10,6 +11,7 @@ export interface KeyState {
   /** What may be shown of it. */
   readonly tail: string;
   readonly gate: Gate;
+  readonly hearers: Hearers;
   /** The probe under way. Never rejects. */
   asking?: Promise<void> | undefined;
   /** Whether this host turned out to have no place to ask. */
@@ -20,6 +22,7 @@ export interface KeyState {
 export interface AccountState {
   readonly id: string;
   readonly gate: Gate;
+  readonly hearers: Hearers;
   readonly keys: KeyState[];
   /** Whose turn it is. */
   turn: number;
@@ -42,6 +45,7 @@ export function createAccountState(id: string, keys: readonly string[], rules: A
   return {
     id,
     gate: createGate({ waitMs: rules.closedForMs, maxWaitMs: rules.maxClosedForMs }),
+    hearers: createHearers(),
     keys: keys.map((key) => createKeyState(key, rules)),
     turn: 0,
     lowUntil: -Infinity,
@@ -52,7 +56,8 @@ export function createAccountState(id: string, keys: readonly string[], rules: A
 
 export function createKeyState(key: string, rules: AccountRules): KeyState {
   const waitMs = Math.min(KEY_WAIT_MS, rules.maxDisabledForMs);
-  return { key, tail: tailOf(key), gate: createGate({ waitMs, maxWaitMs: rules.maxDisabledForMs }) };
+  const gate = createGate({ waitMs, maxWaitMs: rules.maxDisabledForMs });
+  return { key, tail: tailOf(key), gate, hearers: createHearers() };
 }
 
 /** Grows to 15 minutes: a key that was revoked stays so, but an authentication that fails for half a minute does not. */
@@ -82,25 +87,21 @@ export function closeAccount(account: AccountState, epoch: number, here: Here): 
   const now = here.runtime.now();
   if (!account.gate.close(now, epoch)) return;
   account.lowUntil = -Infinity;
-  here.events.emit({ type: "account-close", account: account.id, retryAfterMs: account.gate.dueInMs(now) });
+  tellClosed(account, now, here);
   askIfDue(account, here);
 }
 
 export function disableKey(account: AccountState, key: KeyState, epoch: number, here: Here): void {
   const now = here.runtime.now();
   if (!key.gate.close(now, epoch)) return;
-  here.events.emit({
-    type: "key-disable",
-    account: account.id,
-    key: key.tail,
-    retryAfterMs: key.gate.dueInMs(now),
-  });
+  const retryAfterMs = key.gate.dueInMs(now);
+  key.hearers.tell({ type: "key-disable", account: account.id, key: key.tail, retryAfterMs }, here.events);
   askOfKeyIfDue(account, key, here);
 }
 
 export function settleAccount(account: AccountState, ticket: Ticket, verdict: Verdict, here: Here): void {
   if (account.gate.settle(ticket, verdict, here.runtime.now()))
-    here.events.emit({ type: "account-open", account: account.id });
+    account.hearers.end({ type: "account-open", account: account.id }, here.events);
 }
 
 export function settleKey(
@@ -111,16 +112,35 @@ export function settleKey(
   here: Here,
 ): void {
   if (key.gate.settle(ticket, verdict, here.runtime.now()))
-    here.events.emit({ type: "key-enable", account: account.id, key: key.tail });
+    key.hearers.end({ type: "key-enable", account: account.id, key: key.tail }, here.events);
+}
+
+/** By hand, as if nothing had been. */
+export function resetAccount(account: AccountState): void {
+  const { gate, hearers, id, keys } = account;
+  gate.reset();
+  account.lowUntil = account.lowToldAt = -Infinity;
+  hearers.end({ type: "account-open", account: id });
+  for (const key of keys) {
+    key.gate.reset();
+    key.hearers.end({ type: "key-enable", account: id, key: key.tail });
+  }
+}
+
+function tellClosed(account: AccountState, now: number, { events }: Here): void {
+  const { gate, hearers, id } = account;
+  hearers.tell({ type: "account-close", account: id, retryAfterMs: gate.dueInMs(now) }, events);
 }
 
 /** The host says that it cuts the account's concurrency because of its balance: a 402 is near. */
 export function markLow(account: AccountState, here: Here): void {
+  // Sent before it was closed: that is worse, and known.
+  if (!account.gate.open) return;
   const now = here.runtime.now();
   account.lowUntil = now + LOW_FOR_MS;
   if (now - account.lowToldAt >= LOW_POLL_MS) {
     account.lowToldAt = now;
-    here.events.emit({ type: "account-low", account: account.id, forMs: LOW_FOR_MS });
+    account.hearers.tell({ type: "account-low", account: account.id, forMs: LOW_FOR_MS }, here.events);
   }
   pollIfLow(account, here);
 }
@@ -153,7 +173,7 @@ export function pollIfLow(account: AccountState, here: Here): void {
     if (reply.nowhere === true) account.deaf = true;
     if (before !== undefined && hasRisen(before, reply.balance)) {
       account.lowUntil = account.lowToldAt = -Infinity;
-      here.events.emit({ type: "account-open", account: account.id });
+      account.hearers.end({ type: "account-open", account: account.id }, here.events);
     }
     if (reply.verdict !== "bad") return;
     const then = here.runtime.now();
@@ -161,11 +181,7 @@ export function pollIfLow(account: AccountState, here: Here): void {
     // This was the question; the next one has time.
     const ticket = account.gate.probe(then);
     if (ticket !== undefined) account.gate.settle(ticket, "bad", then);
-    here.events.emit({
-      type: "account-close",
-      account: account.id,
-      retryAfterMs: account.gate.dueInMs(then),
-    });
+    tellClosed(account, then, here);
   });
 }
 

@@ -157,6 +157,42 @@ describe("an account that is used up", () => {
     expect(() => deepseek.accounts.reset("mian")).toThrow(/no account of that name; known are "main"/);
   });
 
+  test("is told to be over by each client that was told of it, whoever finds out", async () => {
+    const { simulator, clock, deepseek, call, told, pass } = await evening(
+      { accounts: [MAIN], policies: [] },
+      { accounts: [{ ...MAIN, balanceUsd: 0 }] },
+    );
+    const other = createDeepSeek({
+      accounts: deepseek.accounts,
+      fetch: simulator.fetch,
+      runtime: clock,
+      policies: [],
+    });
+    const others: string[] = [];
+    other.on(({ type }) => void (type.startsWith("account-") && others.push(type)));
+    async function callOther(): Promise<void> {
+      let over = false;
+      void other.client.full({ messages: [{ role: "user", content: "Hi" }] }).then(
+        () => (over = true),
+        () => (over = true),
+      );
+      await clock.settle();
+      while (!over) await pass(20);
+    }
+    await call();
+    expect([told(), others]).toEqual([["account-close"], []]);
+    simulator.changeAccount("main", { balanceUsd: 5 });
+    await pass(60_000);
+    await callOther();
+    expect([told(), others]).toEqual([["account-close", "account-open"], ["account-open"]]);
+    // By hand, too: nobody has found that out.
+    simulator.changeAccount("main", { balanceUsd: 0 });
+    await callOther();
+    deepseek.accounts.reset("main");
+    expect(told()).toHaveLength(2);
+    expect(others).toEqual(["account-open", "account-close", "account-open"]);
+  });
+
   test("hands over to the next one, whose calls go back when it has money again", async () => {
     const { simulator, call, pass, keys, told } = await evening(
       { accounts: [MAIN, SPARE], policies: [retry({ attempts: 3 })] },

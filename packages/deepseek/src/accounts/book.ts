@@ -8,6 +8,7 @@ import {
   isUsable,
   type KeyState,
   readyInMs,
+  resetAccount,
   tailOf,
 } from "./account.ts";
 import type { AccountOptions, AccountRules } from "./options.ts";
@@ -129,11 +130,7 @@ export function createBook(accounts: readonly AccountOptions[], rules: AccountRu
     snapshot: () => [...own, ...guests.values()].map((account) => snapshotOf(account, now())),
     reset(id) {
       const meant = [...own, ...guests.values()].filter((account) => id === undefined || account.id === id);
-      for (const account of meant) {
-        account.lowUntil = -Infinity;
-        account.gate.reset();
-        for (const { gate } of account.keys) gate.reset();
-      }
+      for (const account of meant) resetAccount(account);
       return meant.length > 0;
     },
   };
