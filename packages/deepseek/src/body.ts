@@ -38,12 +38,20 @@ function textOf(request: ChatRequest, meta: Meta): string {
   return text;
 }
 
+/** The model that is meant, in the words of whoever asks. */
+export function modelMeant(
+  request: Pick<ChatRequest, "model">,
+  profile: Pick<HostProfile, "defaultModel">,
+): string {
+  return request.model ?? profile.defaultModel ?? "deepseek-flash";
+}
+
 /** The model that this host is asked for. */
 export function modelFor(
   request: Pick<ChatRequest, "model">,
   profile: Pick<HostProfile, "defaultModel" | "models">,
 ): string {
-  const wanted = request.model ?? profile.defaultModel ?? "deepseek-flash";
+  const wanted = modelMeant(request, profile);
   return profile.models !== undefined && Object.hasOwn(profile.models, wanted)
     ? (profile.models[wanted] as string)
     : wanted;

@@ -48,6 +48,17 @@ describe("chat", () => {
     await again;
   });
 
+  test("and whatever else goes through it: all of it ends, and nothing in it is a mistake", async () => {
+    const { clock, deepseek, next } = make();
+    expect(deepseek.managed().flatMap((client) => client.describe().lints)).toEqual([]);
+    const asked = deepseek.fetch("http://host.test/v1/models");
+    const { signal } = await next(); // which nobody answers
+    const answer = await clock.until(asked);
+    expect(answer.headers.get("x-breakwater-code")).toBe("TIMED_OUT");
+    expect(signal?.aborted).toBe(true);
+    expect(clock.now()).toBe(600_000);
+  });
+
   test("tells with full how the answer came about", async () => {
     const { deepseek, next } = make();
     const asked = deepseek.chat.full({ messages }, { callId: "c-1" });

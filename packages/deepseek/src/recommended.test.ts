@@ -205,6 +205,27 @@ describe("a call behind them", () => {
     expect((await other).status).toBe("answered");
   });
 
+  test.each([
+    ["DeepSeek's default", {}, "deepseek-flash"],
+    ["the one that was set", { model: "deepseek-v4-pro" }, "deepseek-v4-pro"],
+  ])("of a request without a model is about %s", async (_, options, model) => {
+    const { ask, next } = bench(options, ...recommended({ retry: false }));
+    for (let i = 0; i < 20; i++) {
+      const asked = ask.outcome(i % 2 === 0 ? { messages: [] } : { model, messages: [] });
+      (await next()).respond(503, "{}");
+      await asked;
+    }
+    expect((await ask.outcome({ messages: [] })).status).toBe("refused");
+    expect((await ask.outcome({ model, messages: [] })).status).toBe("refused");
+    const states = ask.snapshot().policies.map(({ kind, state }) => [kind, state]);
+    expect(states).toContainEqual(["circuit-breaker", { [model]: expect.anything() as unknown }]);
+    expect(JSON.stringify(states)).toContain(`"default/${model}"`);
+    await ask.change("circuit-breaker", { force: "closed", key: model });
+    const asked = ask.outcome({ messages: [] });
+    (await next()).respond(200, completion());
+    expect((await asked).status).toBe("answered");
+  });
+
   test("that finds an empty account goes to the fallback at once, as do those behind it", async () => {
     const spare = bench();
     const clock = createTestClock();

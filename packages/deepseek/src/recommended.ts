@@ -29,6 +29,7 @@ import {
 
 import { accountOf } from "./accounts/index.ts";
 import { type HostName, type HostProfile, hosts } from "./hosts.ts";
+import { modelOf } from "./model-of.ts";
 import { resume, type ResumeOptions } from "./resume/index.ts";
 import type { ChatAnswer, ChatRequest } from "./types.ts";
 
@@ -195,18 +196,17 @@ function resumed(midStream: MidStream | undefined, host: Partial<HostProfile>): 
 /** @internal For requests of which only the status is looked at. */
 export function statusPolicies(): readonly Policy[] {
   return [
+    timeout({ total: "10m" }), // as long as SDKs wait; a transport that somebody gives may wait for ever
     retry({ attempts: 3 }),
     circuitBreaker({ failureRate: 0.9 }),
     bulkhead({ concurrency: 500, queue: 2_000, maxWait: "30s" }),
   ];
 }
 
-const modelOf = (request: ChatRequest): string => request.model ?? "";
-
 /** What DeepSeek counts calls in flight by: all keys of an account together, each model apart. */
 function accountAndModelOf(request: ChatRequest, call: Call<ChatRequest>): string {
   const account = accountOf(call);
-  return account === undefined ? modelOf(request) : `${account}/${modelOf(request)}`;
+  return account === undefined ? modelOf(request, call) : `${account}/${modelOf(request, call)}`;
 }
 
 function breakerDefaults(several: boolean): CircuitBreakerOptions<ChatRequest> {

@@ -15,7 +15,7 @@ import {
 import type { Lease } from "./accounts/book.ts";
 import { ACCOUNT_OF } from "./accounts/index.ts";
 import { checkKey } from "./accounts/options.ts";
-import { bodyFor, modelFor } from "./body.ts";
+import { bodyFor, modelFor, modelMeant } from "./body.ts";
 import { canonicalKey } from "./canonical-key.ts";
 import { brokenFailure, errorFailure, type Failure, type FailureContext } from "./classify.ts";
 import { codec } from "./codec.ts";
@@ -23,6 +23,7 @@ import { accounted, accountForCache } from "./costs/watch.ts";
 import { embeddedFacts, isErrorBody, parseLeniently, readErrorBody } from "./error-body.ts";
 import { isFim } from "./fim.ts";
 import { readJsonAnswer, readStreamedAnswer } from "./json-answer.ts";
+import { type KnowsModel, MODEL_OF } from "./model-of.ts";
 import { rememberErrorAnswer, wireOf } from "./raw.ts";
 import { readText } from "./read-text.ts";
 import { redact } from "./redact.ts";
@@ -89,7 +90,9 @@ export function createUpstream(
     countTokens: config.countTokens,
     reserveOutput: config.reserveOutput,
   });
-  const traits: UpstreamTraits<ChatRequest, ChatAnswer> & Record<typeof ACCOUNT_OF, typeof accountOf> = {
+  const traits: UpstreamTraits<ChatRequest, ChatAnswer> &
+    Record<typeof ACCOUNT_OF, typeof accountOf> &
+    KnowsModel = {
     name: config.profile.name,
     marks: [
       "dispatched",
@@ -107,6 +110,7 @@ export function createUpstream(
     codec,
     ...(config.prefixUrl !== undefined && { [CONTINUES]: true }),
     [ACCOUNT_OF]: accountOf,
+    [MODEL_OF]: (request) => modelMeant(request, profile),
     ...(costs !== undefined && {
       onCall: (call: Call<ChatRequest>) => accountForCache(call, costs, profile.name),
     }),
