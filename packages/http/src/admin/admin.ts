@@ -1,4 +1,4 @@
-import type { Watched } from "@breakwater/core";
+import { watchables, type Watched } from "@breakwater/core";
 
 import { createInstances } from "./instances.ts";
 import { openLocal } from "./local.ts";
@@ -40,8 +40,9 @@ export interface Admin {
  * ```
  */
 export function admin(clients: Watched, options: AdminPathOptions): Admin {
+  const all = watchables(clients, "admin"); // first: what was given in another order is told to be no client
   const config = readAdminOptions(options, false);
-  const opened = openAdmin(clients, config);
+  const opened = openAdmin(all, config);
   const { path } = config;
   return Object.assign(
     (request: Request) => {

@@ -50,6 +50,11 @@ export interface AdminConfig {
 /** @internal `located`: whoever asks knows where it is, so that a path would be of no effect. */
 export function readAdminOptions(given: AdminPathOptions, located: boolean): AdminConfig {
   const reader = readOptions("admin", given);
+  if (located && reader.raw("path") !== undefined) {
+    throw new ConfigError(
+      "admin: its path is where you mount it, beside the options and not among them; leave path out.",
+    );
+  }
   const authorize = reader.raw<Authorize>("authorize");
   if (typeof authorize !== "function") {
     throw new ConfigError(
@@ -74,10 +79,13 @@ export function readAdminOptions(given: AdminPathOptions, located: boolean): Adm
 /** For adapters: the path of a page, without a slash at its end. @throws ConfigError for what is none */
 export function readAdminPath(path: unknown): string {
   if (typeof path !== "string" || !/^\/[^?#]*$/.test(path))
-    throw new ConfigError(
-      `admin: path must be where it is, such as "/breakwater", got ${path === undefined ? "nothing" : JSON.stringify(path)}.`,
-    );
+    throw new ConfigError(`admin: path must be where it is, such as "/breakwater", got ${shown(path)}.`);
   return path.replace(/\/+$/, "");
+}
+
+function shown(path: unknown): string {
+  if (typeof path === "string") return JSON.stringify(path);
+  return path === undefined ? "nothing" : "no string (clients come after it)";
 }
 
 function readStore(given: unknown): InstanceStore | undefined {

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from "vitest";
 
 import { drain } from "../drain.ts";
 import { listener, serve, turn, visit } from "../server.test-help.ts";
-import { basicAuth, createAdminRoute } from "./index.ts";
+import { basicAuth, createAdminRoute, readAdminPath } from "./index.ts";
 
 const ADA = { authorization: `Basic ${btoa("ada:secret")}` };
 
@@ -138,8 +138,23 @@ test("is over when it is closed", async () => {
   expect(statusCode).toBe(503);
 });
 
-test("a path is no option where the server says where it is", () => {
-  expect(() => createAdminRoute(createPipeline(), { authorize: () => true, path: "/x" } as never)).toThrow(
-    'unknown option "path"',
-  );
+test.each([
+  [
+    "a path, which the server says",
+    [createPipeline(), { authorize: () => true, path: "/x" }],
+    /leave path out/,
+  ],
+  ["a path before the clients", ["/x", createPipeline()], /a client is expected, .* got "\/x"/],
+  ["options before the clients", [{ authorize: () => true }, createPipeline()], /a client is expected/],
+  ["nothing but clients", [createPipeline()], /authorize is required/],
+])("%s is a mistake that is told as such", (_, given, said) => {
+  expect(() => createAdminRoute(...(given as never as Parameters<typeof createAdminRoute>))).toThrow(said);
+});
+
+test.each([
+  [undefined, 'such as "/breakwater", got nothing'],
+  ["breakwater", 'got "breakwater"'],
+  [createPipeline(), "got no string (clients come after it)"],
+])("%s is no path", (given, said) => {
+  expect(() => readAdminPath(given)).toThrow(said);
 });

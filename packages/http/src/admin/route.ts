@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-import type { Watched } from "@breakwater/core";
+import { watchables, type Watched } from "@breakwater/core";
 
 import { mount } from "../mount.ts";
 import { openAdmin } from "./admin.ts";
@@ -31,7 +31,8 @@ export interface AdminPlace {
  * @throws ConfigError as `admin` does
  */
 export function createAdminRoute(clients: Watched, options: AdminOptions): AdminRoute {
-  const { answer, close } = openAdmin(clients, readAdminOptions(options, true));
+  const all = watchables(clients, "admin"); // first: what was given in another order is told to be no client
+  const { answer, close } = openAdmin(all, readAdminOptions(options, true));
   return {
     close,
     async serve(req, res, { body, original = req.url ?? "/", url }) {
