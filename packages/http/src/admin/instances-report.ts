@@ -1,5 +1,6 @@
 import { INSTANCE_LIMITS } from "@breakwater/core";
 
+import { tabled, type Tabled, untabled } from "./instances-chart.ts";
 import type { ClientState, InstanceState } from "./state.ts";
 
 /** What an instance says to the others of itself. */
@@ -14,30 +15,25 @@ const VERSION = 1;
 
 /** What is told the less of, the more there is. */
 const SHORTER: readonly (readonly [leftOut: string, (state: InstanceState) => InstanceState])[] = [
-  ["events", (state) => ({ ...state, events: [] })],
-  [
-    "events and charts",
-    (state) =>
-      withClients(state, (client) => ({
-        ...client,
-        stats: { ...client.stats, series: { ...client.stats.series, points: [] } },
-      })),
-  ],
+  ["charts", (state) => withClients(state, withoutChart)],
+  ["events and charts", (state) => withClients({ ...state, events: [] }, withoutChart)],
   [
     "events, charts and policies",
     (state) =>
-      withClients(state, ({ stats, ...client }) => ({
-        ...client,
-        policies: [],
-        lints: [],
-        stats: { ...stats, refusalsBy: [], series: { ...stats.series, points: [] } },
-      })),
+      withClients({ ...state, events: [] }, (client) => {
+        const { stats, ...short } = withoutChart(client);
+        return { ...short, policies: [], lints: [], stats: { ...stats, refusalsBy: [] } };
+      }),
   ],
   ["clients", (state) => ({ ...state, events: [], clients: [] })],
 ];
 
 function withClients(state: InstanceState, f: (client: ClientState) => ClientState): InstanceState {
-  return { ...state, events: [], clients: state.clients.map(f) };
+  return { ...state, clients: state.clients.map(f) };
+}
+
+function withoutChart({ stats, ...client }: ClientState): ClientState {
+  return { ...client, stats: { ...stats, series: { ...stats.series, points: [] } } };
 }
 
 /** As much of it as a store takes. */
@@ -52,7 +48,7 @@ export function packReport(state: InstanceState): Packed {
 }
 
 function pack(state: InstanceState, leftOut?: string): string {
-  return JSON.stringify({ v: VERSION, leftOut, state });
+  return JSON.stringify({ v: VERSION, leftOut, state: tabled(state) });
 }
 
 function fits(text: string): boolean {
@@ -65,14 +61,18 @@ export function readReport(
   text: string,
 ): { readonly state: InstanceState; readonly leftOut?: string } | undefined {
   const said = parseObject(text);
-  const state = said?.["state"] as Partial<InstanceState> | null | undefined;
+  const state = said?.["state"] as Partial<Tabled> | null | undefined;
   if (said?.["v"] !== VERSION || typeof state !== "object" || state === null) return undefined;
   const { at, clients, events, startedAt } = state;
   if (state.instance !== instance || typeof at !== "number" || typeof startedAt !== "number")
     return undefined;
   if (!Array.isArray(clients) || !Array.isArray(events)) return undefined;
   const leftOut = said["leftOut"];
-  return { state: state as InstanceState, ...(typeof leftOut === "string" && { leftOut }) };
+  try {
+    return { state: untabled(state as Tabled), ...(typeof leftOut === "string" && { leftOut }) };
+  } catch {
+    return undefined;
+  }
 }
 
 /** @internal */

@@ -16,6 +16,7 @@ import { describe, expect, it } from "vitest";
 
 import type { Order } from "./change.ts";
 import { packMessage } from "./instances-message.ts";
+import { packReport, readReport } from "./instances-report.ts";
 import { createInstances, type Instances } from "./instances.ts";
 import { type Local, openLocal } from "./local.ts";
 
@@ -217,6 +218,17 @@ describe("what instances see of one another", () => {
     expect(() => join("x".repeat(201), store, clock)).toThrow(
       "instance must be a name of 1 to 200 characters",
     );
+  });
+
+  it("of one with many clients is all of them, with their charts", async () => {
+    const clock = createTestClock();
+    const many = Array.from({ length: 60 }, () => pipelineOf(clock));
+    const local = openLocal(many, { instance: "big", runtime: clock });
+    await Promise.all(many.map((one) => one.execute(() => "found")));
+    const state = local.state();
+    const { leftOut, text } = packReport(state);
+    expect(leftOut).toBeUndefined();
+    expect(readReport("big", text)).toEqual({ state });
   });
 
   it("of one with far too much to tell, is what there is room for", async () => {
