@@ -105,6 +105,19 @@ describe("recent events", () => {
     ]);
   });
 
+  test("who has changed what stays, however many circuits open after it", () => {
+    const { list, note } = recent();
+    const change = { ...at, type: "policy-change", policy: "host", kind: "bulkhead" } as const;
+    for (let n = 0; n < 12; n++) note({ ...change, change: { update: { concurrency: n } } });
+    for (let n = 0; n < 200; n++) note(opened(`key ${n}`));
+    const told = list();
+    expect(told).toHaveLength(50);
+    expect(told.slice(0, 10).map((event) => event["change"])).toEqual(
+      Array.from({ length: 10 }, (_, n) => ({ update: { concurrency: n + 2 } })),
+    );
+    expect(told.at(-1)).toMatchObject({ type: "breaker-open", key: "key 199" });
+  });
+
   test("each change is told by itself", () => {
     const { list, note } = recent();
     const change = {

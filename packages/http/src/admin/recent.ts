@@ -29,6 +29,8 @@ const OF_EVERY_CALL: ReadonlySet<string> = new Set([
 ]);
 
 const MAX_EVENTS = 50;
+/** Of those the deeds that others do not push out. */
+const MAX_DEEDS = 10;
 
 /** Events of one kind that come sooner than this after one another are one entry. */
 const SAME_WITHIN_MS = 10_000;
@@ -68,10 +70,17 @@ export function createRecent(runtime: Runtime): Recent {
         return;
       }
       entries.push({ kind, subject, event: plainEvent(event, { identities: true }), time, count: 1 });
-      if (entries.length > MAX_EVENTS) entries.shift();
+      if (entries.length > MAX_EVENTS) forgetOne(entries);
     },
     list: () => entries.map(({ event, time, count }) => ({ ...event, time, ...(count > 1 && { count }) })),
   };
+}
+
+/** The oldest; but who asks why a thing is as it is asks first who has changed it. */
+function forgetOne(entries: Entry[]): void {
+  const deeds = entries.filter(({ event }) => ONCE.has(event.type)).length;
+  const oldest = deeds > MAX_DEEDS ? 0 : entries.findIndex(({ event }) => !ONCE.has(event.type));
+  entries.splice(oldest, 1);
 }
 
 /** Whether it tells how something is from now on: what it was before, and is again, is worth telling. */
