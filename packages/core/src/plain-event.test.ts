@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
 
+import type { Call } from "./call.ts";
+import { createClient } from "./client.ts";
 import { ConfigError, RefusedError, TimedOutError, UpstreamError } from "./errors.ts";
 import type { BreakwaterEvent } from "./events.ts";
+import { failed, type Outcome } from "./outcome.ts";
 import { createPipeline } from "./pipeline.ts";
 import { plainData } from "./plain-data.ts";
-import { plainError, plainEvent } from "./plain-event.ts";
+import { plainError, type PlainEvent, plainEvent } from "./plain-event.ts";
 import { circuitBreaker } from "./policies/circuit-breaker/index.ts";
 import { retry } from "./policies/retry/index.ts";
 import { watchables } from "./watchable.ts";
@@ -58,6 +61,22 @@ describe("plainEvent", () => {
     const counted = { promptTokens: 3, thinkingTokens: 4, estimated: true };
     expect(end?.["meta"]).toEqual({ callId: end?.callId, attempts: 1, model: "m", saved: counted });
     expect(end?.["ending"]).toMatchObject({ status: "answered", usage: counted });
+    expect(JSON.stringify(plain)).not.toContain(SECRET);
+  });
+
+  it("tells of a failure that an upstream made only what a failure has", async () => {
+    const careless = Object.assign(
+      (call: Call<string>): Outcome<string> => {
+        const more = { body: SECRET, retryAfterMs: 5 };
+        return failed(new Error(SECRET), { fault: "upstream", retryable: true, ...more }, call.meta);
+      },
+      { traits: { name: "careless" } },
+    );
+    const ask = createClient(careless);
+    const plain: PlainEvent[] = [];
+    ask.on((event) => plain.push(plainEvent(event)));
+    await ask.outcome("a");
+    expect(plain.at(-1)?.["ending"]).toMatchObject({ status: "failed", fault: "upstream", retryAfterMs: 5 });
     expect(JSON.stringify(plain)).not.toContain(SECRET);
   });
 

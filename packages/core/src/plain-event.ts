@@ -1,6 +1,6 @@
 import { TimedOutError, UpstreamError } from "./errors.ts";
 import type { BreakwaterEvent } from "./events.ts";
-import type { Meta, Usage } from "./outcome.ts";
+import type { Ending, Meta, Usage } from "./outcome.ts";
 import { plainData } from "./plain-data.ts";
 
 /** An event that can be written down: JSON, without anything that is nobody's business. */
@@ -53,7 +53,8 @@ export function plainEvent(
   { identities = false }: PlainEventOptions = {},
 ): PlainEvent {
   const plain: Record<string, unknown> = {};
-  for (const [field, value] of Object.entries(event)) {
+  for (const field of Object.keys(event)) {
+    const value: unknown = event[field as keyof BreakwaterEvent];
     if (value === undefined || (!identities && hides(field, event.type))) continue;
     plain[field] = plainField(field, value, identities);
   }
@@ -100,29 +101,49 @@ function plainField(field: string, value: unknown, identities: boolean): unknown
   }
 }
 
-/** What it ended with is an error, a refusal, or whatever a caller gave as the reason for leaving. */
-function plainEnding({ error, usage, ...ending }: Readonly<Record<string, unknown>>): unknown {
-  const plain = {
-    ...(plainData(ending) as object),
-    ...(usage !== undefined && { usage: plainUsage(usage as Usage) }),
-  };
+// Member by member, here and below: a line of a log is made of it for each call, and spreads took half of its time.
+
+/**
+ * What it ended with is an error, a refusal, or whatever a caller gave as the reason for leaving. Of a failure it has all
+ * members of the outcome that somebody's upstream made: what is none of these is not told.
+ */
+function plainEnding(ending: Readonly<Record<string, unknown>>): unknown {
+  const plain: Record<string, unknown> = {};
+  for (const name of ENDING) {
+    const value = plainData(ending[name]);
+    if (value !== undefined) plain[name] = value;
+  }
+  const { error, status, usage } = ending;
+  if (usage !== undefined) plain["usage"] = plainUsage(usage as Usage);
   if (error === undefined) return plain;
-  return {
-    ...plain,
-    ...(ending["status"] === "refused" ? { refusal: plainData(error) } : { error: plainError(error) }),
-  };
+  if (status === "refused") plain["refusal"] = plainData(error);
+  else plain["error"] = plainError(error);
+  return plain;
 }
 
 /** An upstream writes into these. What it is not asked for is not told. */
-function plainMeta({ saved, traceId, usage, ...meta }: Meta): unknown {
-  const known = META.map((name) => [name, meta[name]] as const).filter(([, value]) => value !== undefined);
-  return {
-    ...Object.fromEntries(known),
-    ...(usage !== undefined && { usage: plainUsage(usage) }),
-    ...(saved !== undefined && { saved: plainUsage(saved) }),
-    ...(isWord(traceId) && { traceId }),
-  };
+function plainMeta(meta: Meta): unknown {
+  const { saved, traceId, usage } = meta;
+  const plain: Record<string, unknown> = {};
+  for (const name of META) if (meta[name] !== undefined) plain[name] = meta[name];
+  if (usage !== undefined) plain["usage"] = plainUsage(usage);
+  if (saved !== undefined) plain["saved"] = plainUsage(saved);
+  if (isWord(traceId)) plain["traceId"] = traceId;
+  return plain;
 }
+
+const ENDING: readonly (keyof Ending)[] = [
+  "status",
+  "fault",
+  "scope",
+  "retryable",
+  "retryAfterMs",
+  "limit",
+  "spent",
+  "dispatchedAt",
+  "firstTokenAt",
+  "endedAt",
+];
 
 const META = [
   "callId",

@@ -133,7 +133,9 @@ export function fieldsOf(event: BreakwaterEvent, identities: boolean): Record<st
 const CLOCKED: readonly string[] = ["dispatchedAt", "firstTokenAt", "endedAt"];
 
 function without(fields: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(fields as object).filter(([name]) => !names.includes(name)));
+  const kept: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields as object)) if (!names.includes(name)) kept[name] = value;
+  return kept;
 }
 
 /** What has members of any name: as one text, since an index would make a field of each. */
