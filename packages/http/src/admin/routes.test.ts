@@ -76,6 +76,14 @@ describe("what is shown", () => {
     expect(instances.map(({ instance }) => instance)).toEqual(["one"]);
   });
 
+  test("of no instances that are neither this one nor all", async () => {
+    const { get } = opened();
+    expect((await get("/state?scope=this")).status).toBe(200);
+    const odd = await get("/state?scope=al");
+    expect(odd.status).toBe(400);
+    expect(await odd.json()).toMatchObject({ detail: 'scope is "this" or "all", got "al".' });
+  });
+
   test("snapshot and describe of every client", async () => {
     const { get, search } = opened();
     const { clients } = (await (await get("/snapshot")).json()) as { clients: unknown };
@@ -132,6 +140,15 @@ describe("what is shown", () => {
     await post(force);
     expect(await follow.next()).toMatch(/^event: policy-change\ndata: \{.*"by":"ada".*\}\n\n$/);
     await follow.leave();
+  });
+
+  test("all events where no type is named", async () => {
+    const { get, post } = opened();
+    const { leave, next } = following(await get("/events?types="));
+    expect(await next()).toBe(": keep-alive\n\n");
+    await post(force);
+    expect(await next()).toContain("event: policy-change\n");
+    await leave();
   });
 
   test("what an error says is in no answer", async () => {

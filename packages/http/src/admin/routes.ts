@@ -5,6 +5,7 @@ import { type AdminGrant, grantOf } from "./auth.ts";
 import { OrderError, readOrder } from "./change.ts";
 import type { Instances } from "./instances.ts";
 import type { Local } from "./local.ts";
+import { nameable } from "./names.ts";
 import type { AdminConfig } from "./options.ts";
 import { readBody } from "./read-body.ts";
 import { guarded, refuse, respond, respondJson } from "./respond.ts";
@@ -50,7 +51,10 @@ export function createRoutes(
   };
 
   const state: Route = async ({ grant: { by, may }, query }) => {
-    const all = query.get("scope") === "all" ? await instances?.states() : undefined;
+    const scope = query.get("scope") ?? "this";
+    if (scope !== "this" && scope !== "all")
+      return refuse(400, "BAD_SCOPE", `scope is "this" or "all", got ${nameable(scope)}.`);
+    const all = scope === "all" ? await instances?.states() : undefined;
     const known: AdminState = {
       service,
       title,
@@ -87,7 +91,7 @@ export function createRoutes(
 
   const events: Route = ({ cut, ending, query, request }) => {
     if (request.method === "HEAD") return respond(null, "text/event-stream; charset=utf-8");
-    const named = query.getAll("types").flatMap((types) => types.split(","));
+    const named = query.getAll("types").flatMap((types) => types.split(",").filter((type) => type !== ""));
     const types = named.length === 0 ? undefined : new Set(named);
     const opened = local.readers.open(types, { signal: request.signal, ending, cut });
     return opened === undefined
