@@ -35,7 +35,7 @@ export function attributesOfAnswer(
   { at, ending, meta, startedAt }: EventOf<"call-end">,
   asked: { readonly model: string; readonly provider: string; readonly operation: string },
 ): Attributes {
-  const { firstTokenAt, status, usage = {} } = ending;
+  const { firstTokenAt, status, usage } = ending;
   // What comes whole comes with its first token.
   const streamed = firstTokenAt !== undefined && firstTokenAt < at;
   return {
@@ -44,8 +44,7 @@ export function attributesOfAnswer(
     "gen_ai.request.model": asked.model,
     ...(status === "answered" && meta.model !== undefined && { "gen_ai.response.model": meta.model }),
     ...(streamed && { "gen_ai.response.time_to_first_chunk": (firstTokenAt - startedAt) / 1_000 }),
-    ...tokens(usage, "gen_ai.usage", GEN_AI_TOKENS),
-    ...(usage.estimated === true && { "breakwater.tokens.estimated": true }),
+    ...tokens(usage, GEN_AI_TOKENS),
   };
 }
 
@@ -56,7 +55,7 @@ export function attributesOfAttempt({
   startedAt,
   target,
 }: EventOf<"attempt-end">): Attributes {
-  const { firstTokenAt, retryAfterMs, usage = {} } = ending;
+  const { firstTokenAt, retryAfterMs, usage } = ending;
   const { status, traceId } = plainError(ending.error);
   return {
     ...attributesOfEnding(ending),
@@ -66,8 +65,7 @@ export function attributesOfAttempt({
     ...(retryAfterMs !== undefined && { "breakwater.retry_after_ms": retryAfterMs }),
     ...(status !== undefined && { "http.response.status_code": status }),
     ...(traceId !== undefined && { "breakwater.upstream.trace_id": traceId }),
-    ...tokens(usage, "breakwater.tokens", OWN_TOKENS),
-    ...(usage.estimated === true && { "breakwater.tokens.estimated": true }),
+    ...tokens(usage, OWN_TOKENS),
   };
 }
 
@@ -99,25 +97,30 @@ export function errorTypeOf({ error, status }: Ending): string | undefined {
   return code ?? name;
 }
 
-const GEN_AI_TOKENS = {
-  promptTokens: "input_tokens",
-  cachedPromptTokens: "cache_read.input_tokens",
-  completionTokens: "output_tokens",
-  reasoningTokens: "reasoning.output_tokens",
-};
+/** By the member of a usage, whole: a name is put together once, and not for each span. */
+type TokenNames = readonly (readonly [member: string, attribute: string])[];
 
-const OWN_TOKENS = {
-  promptTokens: "prompt",
-  cachedPromptTokens: "cached_prompt",
-  completionTokens: "completion",
-  reasoningTokens: "reasoning",
-};
+const GEN_AI_TOKENS: TokenNames = [
+  ["promptTokens", "gen_ai.usage.input_tokens"],
+  ["cachedPromptTokens", "gen_ai.usage.cache_read.input_tokens"],
+  ["completionTokens", "gen_ai.usage.output_tokens"],
+  ["reasoningTokens", "gen_ai.usage.reasoning.output_tokens"],
+];
 
-function tokens(usage: Usage, prefix: string, names: Readonly<Record<string, string>>): Attributes {
+const OWN_TOKENS: TokenNames = [
+  ["promptTokens", "breakwater.tokens.prompt"],
+  ["cachedPromptTokens", "breakwater.tokens.cached_prompt"],
+  ["completionTokens", "breakwater.tokens.completion"],
+  ["reasoningTokens", "breakwater.tokens.reasoning"],
+];
+
+function tokens(usage: Usage | undefined, names: TokenNames): Attributes | undefined {
+  if (usage === undefined) return undefined;
   const counted: Attributes = {};
-  for (const [member, name] of Object.entries(names)) {
+  for (const [member, name] of names) {
     const count = (usage as Readonly<Record<string, unknown>>)[member];
-    if (typeof count === "number") counted[`${prefix}.${name}`] = count;
+    if (typeof count === "number") counted[name] = count;
   }
+  if (usage.estimated === true) counted["breakwater.tokens.estimated"] = true;
   return counted;
 }
