@@ -18,9 +18,11 @@ import {
   recommended,
 } from "@breakwater/deepseek";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import { Registry } from "prom-client";
 import { afterEach, describe, expect, it } from "vitest";
 
-import type { Sample } from "../src/prometheus/exposition.test-help.ts";
+import { parse, type Sample } from "../src/prometheus/exposition.test-help.ts";
+import { metrics } from "../src/prometheus/index.ts";
 import {
   type Caller,
   createWorld,
@@ -532,5 +534,55 @@ describe.each(CASES)("what is told of $what", (one) => {
     await world.advance(130_000);
     await compare(world, told, one);
     check?.(await told.scrape(), told);
+  });
+});
+
+describe("what is told in the course of time", () => {
+  it("loses nothing of clients that a fetch has given up, though their calls go on", async () => {
+    const world = createWorld(1);
+    open.push(world);
+    const keys = Array.from({ length: 5 }, (_, i) => `sk-of-customer-${i}`);
+    const { fetch } = await world.host("deepseek", ["none", "503"], {
+      accounts: keys.map((key, i) => ({ id: `customer-${i}`, keys: [key], balanceUsd: 1e6 })),
+    });
+    const dropIn = deepseekFetch({ fetch, runtime: world.clock, maxTargets: 2 });
+    const told = world.watch(dropIn);
+    const asking = (i: number): Promise<void> =>
+      world.see(async () => {
+        const authorization = `Bearer ${keys[i % keys.length]}`;
+        const headers = { authorization, "content-type": "application/json" };
+        const body = JSON.stringify({ ...question(i), stream: true });
+        const url = "https://api.deepseek.com/chat/completions";
+        const response = await dropIn(url, { method: "POST", body, headers });
+        await response.text();
+      });
+    await world.until(Promise.all(await many(world, asking, 20)));
+    expect(dropIn.managed()).toHaveLength(4);
+    const samples = await told.scrape();
+    expect(sumBy(samples, "calls_total", ["client"])).toEqual({ deepseek: 20 });
+    expect(sumBy(samples, "attempts_total", ["target"])).toEqual({ deepseek: world.sent.length });
+  });
+
+  it("is whole in a scrape that is on its way when the metrics are closed", async () => {
+    const search = createPipeline({ name: "search" }, bulkhead({ concurrency: 1 }));
+    const { close, register } = metrics(search, { register: new Registry() });
+    await search.execute(() => "found");
+    const scraped = register.metrics();
+    close();
+    const samples = parse(await scraped);
+    expect(sumBy(samples, "calls_total", ["client"])).toEqual({ search: 1 });
+    expect(sumBy(samples, "permit_limit", ["client"])).toEqual({ search: 1 });
+    expect(await register.metrics()).toBe("\n");
+  });
+
+  it("begins anew when metrics are closed and made again, and nothing is counted twice", async () => {
+    const search = createPipeline({ name: "search" });
+    const register = new Registry();
+    for (let round = 0; round < 3; round++) {
+      const { close } = metrics(search, { register });
+      await search.execute(() => "found");
+      expect(sumBy(parse(await register.metrics()), "calls_total", ["client"])).toEqual({ search: 1 });
+      close();
+    }
   });
 });
