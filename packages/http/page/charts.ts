@@ -32,6 +32,9 @@ interface Drawing {
 }
 
 const HEIGHT = 150;
+
+/** Steps of an axis that counts: there is no half of a call, and two ticks that are both called 1 would tell nothing. */
+const WHOLE: number[] = Array.from({ length: 9 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
 const FONT = "11px system-ui, sans-serif";
 
 /** Calls by how they ended, one bar for each step, stacked. */
@@ -140,7 +143,14 @@ function draw(drawing: Drawing): Chart {
           incrs: [60, 120, 300],
           values: (_plot, ticks) => ticks.map((tick) => clock(tick * 1_000).slice(0, 5)),
         },
-        { ...axis, size: 48, space: 28, gap: 6, values: (_plot, ticks) => ticks.map((tick) => format(tick)) },
+        {
+          ...axis,
+          size: 48,
+          space: 28,
+          gap: 6,
+          ...(stacked && { incrs: WHOLE }),
+          values: (_plot, ticks) => ticks.map((tick) => format(tick)),
+        },
       ],
       series: [
         {},

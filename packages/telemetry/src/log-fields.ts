@@ -115,13 +115,13 @@ export const LOG_FIELDS: readonly LogField[] = [
 /** What a line says beside its text: the event as plain data, with durations in the place of a clock that nobody reads. */
 export function fieldsOf(event: BreakwaterEvent, identities: boolean): Record<string, unknown> {
   const { at: now, startedAt, ...fields } = plainEvent(event, { identities }) as Record<string, unknown>;
-  if (typeof startedAt === "number") fields["durationMs"] = (now as number) - startedAt;
+  if (typeof startedAt === "number") fields["durationMs"] = micros((now as number) - startedAt);
   if (event.type === "call-end") {
     fields["ending"] = without(fields["ending"], [...CLOCKED, "usage"]);
     fields["meta"] = without(fields["meta"], ["callId", "attempts"]);
   } else if (event.type === "attempt-end") {
     const { firstTokenAt } = event.ending;
-    if (firstTokenAt !== undefined) fields["firstTokenMs"] = firstTokenAt - event.startedAt;
+    if (firstTokenAt !== undefined) fields["firstTokenMs"] = micros(firstTokenAt - event.startedAt);
     fields["ending"] = without(fields["ending"], CLOCKED);
   }
   for (const name of FREE) if (name in fields) fields[name] = JSON.stringify(fields[name]);
@@ -134,8 +134,14 @@ const CLOCKED: readonly string[] = ["dispatchedAt", "firstTokenAt", "endedAt"];
 
 function without(fields: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
   const kept: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(fields as object)) if (!names.includes(name)) kept[name] = value;
+  for (const [name, value] of Object.entries(fields as object))
+    if (!names.includes(name)) kept[name] = typeof value === "number" ? micros(value) : value;
   return kept;
+}
+
+/** A difference of two clocks has a dozen digits that mean nothing, in every line of an index. */
+function micros(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
 }
 
 /** What has members of any name: as one text, since an index would make a field of each. */

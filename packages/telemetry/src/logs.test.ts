@@ -51,6 +51,20 @@ function every(options: LogOptions = {}) {
 const echo = upstream(async (text: string) => text);
 
 describe("a call", () => {
+  it("says its times to the microsecond, and no digit that two clocks made", async () => {
+    const { lines, logger } = memory();
+    const clock = createTestClock();
+    const slow = upstream(async (ms: number) => clock.advance(ms));
+    const ask = createClient({ upstream: slow, runtime: clock });
+    logs(ask, logger, { runtime: clock });
+    await clock.advance(0.1);
+    await ask(0.2);
+    expect(clock.now() - 0.1).not.toBe(0.2);
+    expect(lines.find(({ fields }) => fields["type"] === "call-end")?.fields).toMatchObject({
+      durationMs: 0.2,
+    });
+  });
+
   it("is one line at its end with pino, its fields under one name and a text for people", async () => {
     const written: string[] = [];
     const logger = pino({}, { write: (line: string) => void written.push(line) });
