@@ -50,7 +50,7 @@ export interface AdminConfig {
 /** @internal `located`: whoever asks knows where it is, so that a path would be of no effect. */
 export function readAdminOptions(given: AdminPathOptions, located: boolean): AdminConfig {
   const reader = readOptions("admin", given);
-  if (located && reader.raw("path") !== undefined) {
+  if (located && given?.path !== undefined) {
     throw new ConfigError(
       "admin: its path is where you mount it, beside the options and not among them; leave path out.",
     );

@@ -147,6 +147,11 @@ test.each([
   ["a path before the clients", ["/x", createPipeline()], /a client is expected, .* got "\/x"/],
   ["options before the clients", [{ authorize: () => true }, createPipeline()], /a client is expected/],
   ["nothing but clients", [createPipeline()], /authorize is required/],
+  [
+    "an unknown option",
+    [createPipeline(), { authorize: () => true, tittle: "x" }],
+    /unknown option "tittle"; known are authorize,/,
+  ],
 ])("%s is a mistake that is told as such", (_, given, said) => {
   expect(() => createAdminRoute(...(given as never as Parameters<typeof createAdminRoute>))).toThrow(said);
 });
