@@ -45,7 +45,7 @@ export interface Observation {
 export async function observe(sdk: Sdk, options: ObserveOptions): Promise<Observation> {
   const { fault, stream, direct = false, maxRetries = 0, timeoutMs, patienceMs = 15 * 60_000 } = options;
   // Breakwater's clocks run as fast as the simulator, and not so fast that a machine's hiccup is a minute.
-  const timeScale = direct ? 0.001 : 0.01;
+  const timeScale = direct ? 0.001 : 0.02;
   const rig = await startRig({
     timeScale,
     runtime: hastened(timeScale),
