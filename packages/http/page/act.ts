@@ -128,12 +128,12 @@ export function readEdit(text: string, options: unknown): Edit {
   return { update: Object.fromEntries(changed), said: said.join(", ") };
 }
 
-/** The change that an act comes to. */
+/** The change that an act comes to. `key`: of one circuit, where a breaker has many. */
 export function changeOf(
   act: Act,
-  key: string,
+  key: string | undefined,
   update: Readonly<Record<string, unknown>> | undefined,
 ): Change {
-  if (act.force !== undefined) return key === "" ? { force: act.force } : { force: act.force, key };
+  if (act.force !== undefined) return key === undefined ? { force: act.force } : { force: act.force, key };
   return { update: act.update ?? update ?? {} };
 }

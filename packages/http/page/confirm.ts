@@ -2,6 +2,7 @@ import { type Act, changeOf, editable, nameOf, readEdit } from "./act.ts";
 import { circuitsOf } from "./circuits.ts";
 import { byId, make, set, show, write } from "./dom.ts";
 import { count } from "./format.ts";
+import type { PolicyView } from "./merge.ts";
 import type { Placed } from "./policy-row.ts";
 import { postChange } from "./post.ts";
 import { fields } from "./unknown.ts";
@@ -18,6 +19,11 @@ const allOf = (instances: readonly string[]): string =>
 /** A circuit over a shared store is forced for all who share it, whoever does it. */
 const isShared = ({ policy }: Placed, act: Act): boolean =>
   act.force !== undefined && policy.source !== undefined;
+
+const keysOf = ({ state }: PolicyView): readonly string[] => circuitsOf(state).map(({ key }) => key);
+
+const isKeyed = (policy: PolicyView): boolean =>
+  fields(policy.options)["key"] !== undefined || keysOf(policy).some((key) => key !== "");
 
 /** Nothing is changed before this dialog has said what will happen, to whom, and who does it. */
 export function confirmation(
@@ -43,6 +49,12 @@ export function confirmation(
   let asked: { readonly placed: Placed; readonly act: Act; readonly reach: Reach } | undefined;
   /** A second click does nothing, and neither does an answer to a dialog that was closed. */
   let pending: object | undefined;
+
+  /** The circuit that is meant. Calls that name none, as those of a default model, have one of their own. */
+  function keyIn(policy: PolicyView): string | undefined {
+    const known = isKeyed(policy) && (circuit.value !== "" || keysOf(policy).includes(""));
+    return known ? circuit.value : undefined;
+  }
 
   const update = (): Readonly<Record<string, unknown>> | undefined => {
     if (asked?.act.edit !== true) return undefined;
@@ -95,7 +107,7 @@ export function confirmation(
     const answer = await postChange({
       client: placed.client.name,
       policy: placed.policy.target,
-      change: changeOf(act, circuit.value, update()),
+      change: changeOf(act, keyIn(placed.policy), update()),
       scope: all ? "all" : "this",
     });
     const what = `${act.verb.toLowerCase()}, ${placed.policy.name} of ${placed.client.name}.`;
@@ -133,8 +145,8 @@ export function confirmation(
       const reach = reachOf();
       asked = { placed, act, reach };
       write(title, act.edit === true ? `${act.verb} of ${policy.name}` : `${act.verb}: ${policy.name}`);
-      const keys = circuitsOf(policy.state).map(({ key }) => key);
-      const keyed = fields(policy.options)["key"] !== undefined || keys.some((key) => key !== "");
+      const keys = keysOf(policy);
+      const keyed = isKeyed(policy);
       show(byId("circuit-label", HTMLElement), act.force !== undefined && keyed);
       circuits.replaceChildren(
         ...keys.filter((key) => key !== "").map((key) => make("option", { value: key })),

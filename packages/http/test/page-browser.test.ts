@@ -143,6 +143,20 @@ describe("what an operator does", () => {
     expect([statusOf(search, "books"), statusOf(search, "films")]).toEqual(["closed", "forced-open"]);
   });
 
+  test("may concern the circuit of calls that name none", async () => {
+    const client = createPipeline(
+      { name: "models" },
+      breaker("model", () => ""),
+    );
+    await client.outcome(() => 1);
+    const { page } = await look(browser, await serveAdmin(client));
+    const row = await unfold(page, "models", "model");
+    await row.getByRole("button", { name: "Hold open" }).click();
+    await page.locator("#go").click();
+    await page.locator("#notice", { hasText: "Done: hold open" }).waitFor();
+    expect(statusOf(client)).toBe("forced-open");
+  });
+
   test("puts a policy in shadow, where it refuses nothing", async () => {
     const search = createPipeline({ name: "search" }, bulkhead({ name: "slots", concurrency: 1 }));
     const { page } = await look(browser, await serveAdmin(search));

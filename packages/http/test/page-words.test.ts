@@ -174,7 +174,8 @@ describe("what may be done", () => {
     const [open, , auto] = actsOf(view("circuit-breaker", { can: ["force"] }));
     const [, shadow] = actsOf(view("bulkhead", { can: ["mode"] }));
     expect(open && changeOf(open, "m", undefined)).toEqual({ force: "open", key: "m" });
-    expect(auto && changeOf(auto, "", undefined)).toEqual({ force: "auto" });
+    expect(auto && changeOf(auto, undefined, undefined)).toEqual({ force: "auto" });
+    expect(auto && changeOf(auto, "", undefined)).toEqual({ force: "auto", key: "" });
     expect(shadow && changeOf(shadow, "", undefined)).toEqual({ update: { mode: "shadow" } });
   });
 });
