@@ -58,8 +58,9 @@ export function measure(make: MakeInstrument, config: MetricConfig): Measure {
     const { category, client, model, savedUsd, usd } = event;
     if (category === "cached") {
       if (isAmount(savedUsd)) tellSaved(savedUsd, whose([client, model], tenant));
-    } else if (isAmount(usd)) tellCost(usd, whose([client, model, category], tenant));
-    else tellUnknown(1, [client, model]);
+    } else if (!isAmount(usd)) tellUnknown(1, [client, model]);
+    // What costs nothing is as a rule a model that there is not: callers may name thousands, in the place of those that there are.
+    else if (usd > 0) tellCost(usd, whose([client, model, category], tenant));
   }
 
   const tellCalls = tell("calls");

@@ -563,6 +563,24 @@ describe("what is told in the course of time", () => {
     expect(sumBy(samples, "attempts_total", ["target"])).toEqual({ deepseek: world.sent.length });
   });
 
+  it("knows the models that answer, though somebody asks for a thousand others first", async () => {
+    const world = createWorld(1);
+    open.push(world);
+    const { fetch, sim } = await world.host("deepseek", ["none"]);
+    const deepseek = createDeepSeek({ apiKey: sim.key, fetch, runtime: world.clock, costs: world.costs });
+    const told = world.watch(deepseek);
+    for (let i = 0; i < 50; i++) {
+      const request = { ...question(i), model: `no-such-model-${i}` };
+      await world.until(world.see(() => deepseek.chat(request)));
+    }
+    await world.until(world.see(() => deepseek.chat(question(0))));
+    expect(world.seen.map(({ status }) => status)).toEqual([...Array(50).fill("failed"), "answered"]);
+    const samples = await told.scrape();
+    expect(Object.keys(sumBy(samples, "tokens_total", ["model"]))).toEqual(["deepseek-flash"]);
+    expect(Object.keys(sumBy(samples, "cost_usd_total", ["model"]))).toEqual(["deepseek-flash"]);
+    expect(samples.filter(({ labels }) => labels["model"]?.startsWith("no-such"))).toEqual([]);
+  });
+
   it("is whole in a scrape that is on its way when the metrics are closed", async () => {
     const search = createPipeline({ name: "search" }, bulkhead({ concurrency: 1 }));
     const { close, register } = metrics(search, { register: new Registry() });

@@ -1,4 +1,4 @@
-import type { EventOf, Listener } from "@breakwater/core";
+import type { Ending, EventOf, Listener } from "@breakwater/core";
 import type { Attributes, Histogram, Meter } from "@opentelemetry/api";
 
 import type { LabelName } from "../instruments.ts";
@@ -47,10 +47,19 @@ export function measureGenAi(
   const usage = make("token.usage", "{token}", "Number of input and output tokens used.", TOKENS);
   const open = new Map<number, Asked>();
 
-  const named = (asked: Asked | undefined, target: string | undefined, answering?: string): Attributes => ({
+  // What a caller did wrong may be that there is no such model: of those there are more than of models.
+  const shown = ({ model }: Asked, { fault }: Ending): string =>
+    fault === "caller" ? sets.model.ifKnown(model) : sets.model.of(model);
+
+  const named = (
+    asked: Asked | undefined,
+    target: string | undefined,
+    answering: string | undefined,
+    ending: Ending,
+  ): Attributes => ({
     "gen_ai.operation.name": operation,
     "gen_ai.provider.name": provider ?? sets.target.of(asked?.target ?? target ?? "unknown"),
-    ...(asked !== undefined && { "gen_ai.request.model": sets.model.of(asked.model) }),
+    ...(asked !== undefined && { "gen_ai.request.model": shown(asked, ending) }),
     ...(answering !== undefined && { "gen_ai.response.model": sets.model.of(answering) }),
   });
 
@@ -64,7 +73,7 @@ export function measureGenAi(
     if (model === undefined || ending.usage === undefined) return;
     const { promptTokens, completionTokens } = ending.usage;
     const asked = serial === undefined ? undefined : open.get(serial);
-    const attributes = named(asked, target, ending.status === "answered" ? model : undefined);
+    const attributes = named(asked, target, ending.status === "answered" ? model : undefined, ending);
     if (isCount(promptTokens)) usage.record(promptTokens, { ...attributes, "gen_ai.token.type": "input" });
     if (isCount(completionTokens))
       usage.record(completionTokens, { ...attributes, "gen_ai.token.type": "output" });
@@ -76,7 +85,7 @@ export function measureGenAi(
     open.delete(serial as number);
     const { endedAt, firstTokenAt, status } = ending;
     const error = errorTypeOf(ending);
-    const attributes = named(asked, undefined, status === "answered" ? meta.model : undefined);
+    const attributes = named(asked, undefined, status === "answered" ? meta.model : undefined, ending);
     duration.record((endedAt - startedAt) / 1_000, {
       ...attributes,
       ...(error !== undefined && { "error.type": sets.code.of(error) }),

@@ -171,6 +171,21 @@ describe("instruments of OpenTelemetry", () => {
     }
   });
 
+  it("know the models that there are, though somebody asks for a hundred others first", async () => {
+    const { collect, meter } = setUp();
+    const sim = await startSimulator({ timeScale: 0.001 });
+    const deepseek = createDeepSeek({ apiKey: sim.key, fetch: sim.fetch });
+    meters(deepseek, { meter });
+    const ask = (model: string) => deepseek.chat({ model, messages: [{ role: "user", content: "why?" }] });
+    for (let i = 0; i < 100; i++)
+      await expect(ask(`no-such-model-${i}`)).rejects.toMatchObject({ status: 400 });
+    await ask("deepseek-flash");
+    await sim.close();
+    const told = pointsOf(await collect(), "gen_ai.client.operation.duration");
+    const models = told.map(({ attributes }) => attributes["gen_ai.request.model"]);
+    expect(new Set(models)).toEqual(new Set(["other", "deepseek-flash"]));
+  });
+
   it.each([
     [{ meter: {} }, /meter must be a Meter/],
     [{ provider: "" }, /provider must be a string/],
