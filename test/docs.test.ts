@@ -87,6 +87,7 @@ describe("docs", () => {
     vi.stubEnv("DEEPSEEK_BASE_URL", deepseek.url);
     vi.stubEnv("DEEPSEEK_API_KEY", "sk-sim-1");
     vi.stubEnv("REDIS_URL", redis.url);
+    vi.stubEnv("ADA_PASSWORD", "a long password");
     await import(module);
   });
 });
