@@ -72,8 +72,9 @@ describe("a server that is watched", () => {
   });
 });
 
-/** Panels about what this server has none of: a store, a fallback, an account in trouble, a resumed stream. */
+/** Panels about what this server has none of: a wasted cent, a store, a fallback, an account in trouble, a resumed stream. */
 const DID_NOT_HAPPEN = [
+  "Wasted",
   "Without a price",
   "Fallbacks",
   "Broken streams",
