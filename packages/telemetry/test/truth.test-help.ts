@@ -20,7 +20,7 @@ import { metrics } from "../src/prometheus/index.ts";
 const MONDAY = "2026-11-23T12:00:00Z";
 
 /** What a caller has seen. */
-export interface Seen {
+interface Seen {
   readonly status: "answered" | "cancelled" | "failed" | "refused";
   /** Whether something of an answer reached him. */
   readonly began: boolean;
@@ -52,7 +52,7 @@ export interface World {
   close(): Promise<void>;
 }
 
-export interface Host {
+interface Host {
   readonly sim: Simulator;
   readonly fetch: Fetch;
 }
@@ -75,7 +75,7 @@ export interface Told {
   scrape(): Promise<readonly Sample[]>;
 }
 
-export interface Line {
+interface Line {
   readonly type: string;
   readonly client: string;
   readonly serial?: number;
