@@ -86,7 +86,8 @@ export interface PolicySnapshot {
 export interface Engine {
   readonly host: Host;
   readonly policies: readonly Policy[];
-  readonly managed: Managed;
+  /** All but what a client and a pipeline are each to say of themselves. */
+  readonly managed: Omit<Managed, "managed">;
   /** Runs a new call. `task` is the function of a pipeline's `execute`. */
   run<Req, Res>(
     request: Req,
@@ -122,9 +123,8 @@ export function createEngine(
   // Then what the work around a call expects to use as a whole says nothing of the call.
   const knowsCost = traits?.cost !== undefined;
 
-  const managed: Managed = {
+  const managed: Engine["managed"] = {
     policies,
-    managed: () => [managed],
     change: (policy, change, options) => changePolicy(host, policies, policy, change, options),
     describe: () => describePolicies(policies),
     snapshot: () => ({
