@@ -153,7 +153,8 @@ function mergeSeries(all: readonly Series[]): Series {
   return { stepMs, until, points: merged };
 }
 
-const NOTHING: SeriesPoint = {
+/** A step in which nothing was told. */
+export const NOTHING: SeriesPoint = {
   answered: 0,
   failed: 0,
   refused: 0,

@@ -1,21 +1,10 @@
+import { NOTHING } from "../page/merge.ts";
 import type { ClientState, InstanceState, PolicyState, SeriesPoint } from "../page/state.ts";
 
 // States as `GET ./state` tells them, for tests of what the page makes of them.
 
-const QUIET: SeriesPoint = {
-  answered: 0,
-  failed: 0,
-  refused: 0,
-  cancelled: 0,
-  retries: 0,
-  inFlight: 0,
-  queued: 0,
-  firstTokenP50: null,
-  firstTokenP99: null,
-};
-
 export function points(...given: readonly Partial<SeriesPoint>[]): readonly SeriesPoint[] {
-  return given.map((point) => ({ ...QUIET, ...point }));
+  return given.map((point) => ({ ...NOTHING, ...point }));
 }
 
 export function policyState(kind: string, more: Partial<PolicyState> = {}): PolicyState {
